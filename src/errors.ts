@@ -1,0 +1,62 @@
+/**
+ * The exit codes of the command and the error that carries one.
+ *
+ * A `Diagnostic` (src/spec) points into a file, a `StageFailure` (src/run) at a stage; everything else that a
+ * user can cause is an `FgError`. Anything else that is thrown is a defect of fgimage (exit code 70).
+ */
+export const exitCode = {
+  done: 0,
+  stageFailed: 1,
+  usage: 2,
+  hostLacks: 3,
+  remoteRefused: 4,
+  lockOutOfDate: 5,
+  defect: 70,
+  cancelled: 130,
+} as const;
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** Every code an `FgError` may carry, with the exit code it leads to. docs/reference/errors.md lists the same. */
+export const errorCodes = {
+  USAGE: exitCode.usage,
+  SPEC_NOT_FOUND: exitCode.usage,
+  SPEC_INVALID: exitCode.usage,
+  HOST_TOOL_MISSING: exitCode.hostLacks,
+  HOST_USERNS: exitCode.hostLacks,
+  CACHE_UNUSABLE: exitCode.hostLacks,
+  NO_SPACE: exitCode.hostLacks,
+  STAGE_FAILED: exitCode.stageFailed,
+  OUTPUT_UNUSABLE: exitCode.hostLacks,
+  CANCELLED: exitCode.cancelled,
+} as const satisfies Record<string, ExitCode>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export interface FgErrorOptions {
+  /** What the user can do about it, one sentence. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** A failure that a user can cause and mend. Printed as `error: message` and `hint`, never with a stack. */
+export class FgError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, {hint, cause}: FgErrorOptions = {}) {
+    super(message, {cause});
+    this.name = 'FgError';
+    this.code = code;
+    this.hint = hint;
+  }
+
+  get exitCode(): ExitCode {
+    return errorCodes[this.code];
+  }
+}
+
+/** Whether an unknown error is a Node system error with this code. */
+export function isErrno(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+}

@@ -1,0 +1,175 @@
+/**
+ * The abstract image: one entry of a spec after `extends`, `images`, `matrix`, `from` and the defaults are folded
+ * in. Bound to no infrastructure. Plain JSON, in the spelling of fgimage.yaml, so that `fgimage config` prints it
+ * and the cache keys hash it. Every list is present, empty where the spec has none; paths are relative to the
+ * project folder (the folder of the spec), with forward slashes and no `..`.
+ */
+export interface Image {
+  readonly name: string;
+  readonly description?: string;
+  readonly tags: readonly string[];
+  readonly os: Os;
+  /** Another image of the same spec whose customized tree this one starts from. */
+  readonly from?: string;
+  readonly repositories: readonly Repository[];
+  readonly packages: readonly PackageRequest[];
+  readonly remove_packages: readonly string[];
+  readonly groups: readonly Group[];
+  readonly users: readonly User[];
+  readonly write_files: readonly WriteFile[];
+  readonly copy: readonly Copy[];
+  readonly provision: readonly Provisioner[];
+  readonly services: Services;
+  readonly hostname?: string;
+  readonly locale?: string;
+  /** A name of the tz database, e.g. `Europe/Berlin`. */
+  readonly timezone?: string;
+  readonly kernel: Kernel;
+  readonly storage: Storage;
+  readonly tests: readonly ImageTest[];
+  readonly targets: readonly ImageTarget[];
+}
+
+export interface Os {
+  readonly distribution: 'debian';
+  /** The code name; the spec may say the version instead. */
+  readonly release: 'bullseye' | 'bookworm' | 'trixie';
+  readonly architecture: 'amd64';
+  /** URI of an archive's root (the folder that holds `dists`). Absent: the host's own, else mmdebstrap's default. */
+  readonly mirror?: string;
+  /** UTC time of a snapshot of the archive, `YYYYMMDDTHHMMSSZ`. */
+  readonly snapshot?: string;
+}
+
+/** A further apt repository, always verified against its own key. sources.list(5), deb822 style. */
+export interface Repository {
+  readonly name: string;
+  readonly uri: string;
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+  /** The OpenPGP key, armored or binary: a file of the project. */
+  readonly signed_by: string;
+}
+
+export interface PackageRequest {
+  readonly name: string;
+  /** An exact Debian version, as in `apt-get install name=version`. */
+  readonly version?: string;
+}
+
+/** cloud-init's `groups`, as objects. */
+export interface Group {
+  readonly name: string;
+  readonly gid?: number;
+  readonly system?: boolean;
+  readonly members: readonly string[];
+}
+
+/** cloud-init's `users`. */
+export interface User {
+  readonly name: string;
+  readonly gecos?: string;
+  readonly uid?: number;
+  readonly primary_group?: string;
+  readonly groups: readonly string[];
+  readonly homedir?: string;
+  readonly shell?: string;
+  /** sudoers(5) rules for the user, without the user's name: `ALL=(ALL) NOPASSWD:ALL`. */
+  readonly sudo: readonly string[];
+  readonly ssh_authorized_keys: readonly string[];
+  /** A crypt(5) hash, never a password. */
+  readonly hashed_passwd?: string;
+  /** Whether the password is locked; true unless a hash is given and this says false. */
+  readonly lock_passwd: boolean;
+  readonly system: boolean;
+}
+
+/** cloud-init's `write_files`. Exactly one of `content` and `source` is there. */
+export interface WriteFile {
+  /** Absolute path in the image. */
+  readonly path: string;
+  /** The text, decoded when the spec says `encoding: b64` (then `content_base64` holds the bytes instead). */
+  readonly content?: string;
+  readonly content_base64?: string;
+  /** A file of the project. */
+  readonly source?: string;
+  /** `user:group` by name or number. */
+  readonly owner: string;
+  /** Octal, four digits, e.g. `0644`. */
+  readonly permissions: string;
+  readonly append: boolean;
+}
+
+/** Files and trees of the project. */
+export interface Copy {
+  /** fast-glob patterns or plain paths, relative to the project. */
+  readonly source: readonly string[];
+  /** Absolute folder in the image; for one plain file without a trailing slash here, the file's own path. */
+  readonly path: string;
+  readonly owner: string;
+  /** Octal, four digits, for files; folders get the execute bits that go with it. Absent: the project's own. */
+  readonly permissions?: string;
+  readonly exclude: readonly string[];
+}
+
+/** One entry of `provision`, told apart by `kind`; each kind is a module in src/stages/provision. */
+export type Provisioner = ShellProvisioner;
+
+export interface ShellProvisioner {
+  readonly kind: 'shell';
+  /** A script file of the project … */
+  readonly file?: string;
+  /** … or its text. */
+  readonly inline?: string;
+}
+
+export interface Services {
+  readonly enable: readonly string[];
+  readonly disable: readonly string[];
+  readonly mask: readonly string[];
+}
+
+export interface Kernel {
+  /** A Debian kernel package; absent: the template's for the architecture. */
+  readonly package?: string;
+  /** Appended to the target's own kernel command line. */
+  readonly cmdline?: string;
+}
+
+export interface Storage {
+  /** Virtual size of the disk in bytes; absent: fitted to the tree. */
+  readonly size_bytes?: number;
+}
+
+/** A check in the booted image, goss's vocabulary. */
+export type ImageTest =
+  | {
+      readonly kind: 'command';
+      readonly command: string;
+      readonly exit_status: number;
+      /** Texts that stdout must contain. */
+      readonly stdout: readonly string[];
+    }
+  | {readonly kind: 'service'; readonly service: string; readonly running?: boolean; readonly enabled?: boolean}
+  | {readonly kind: 'port'; readonly port: number; readonly protocol: 'tcp' | 'udp'; readonly listening: boolean}
+  | {
+      readonly kind: 'file';
+      readonly file: string;
+      readonly exists: boolean;
+      readonly contains: readonly string[];
+      readonly owner?: string;
+      readonly permissions?: string;
+    };
+
+export interface ImageTarget {
+  /** The key under `targets`. */
+  readonly name: string;
+  readonly type: string;
+  /** The remaining options, validated by the target's own schema and with its defaults filled in. */
+  readonly options: JsonObject;
+}
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}

@@ -1,0 +1,67 @@
+import type {z} from 'zod';
+import type {Image, JsonObject} from '../src/spec/image.ts';
+
+/**
+ * What an infrastructure is to fgimage. A target says *what* is to be done, as data, so that it can be hashed and
+ * explained; the engine (src/stages) does it. One folder per target, all alike: `index.ts` exports a `Target`,
+ * `schema.ts` its options, `files/` what it puts into the image, README.md what it changes and why.
+ */
+export interface Target {
+  readonly name: string;
+  /** Raised whenever the same options would give another plan with the same inputs. */
+  readonly version: number;
+  adapt(image: Image, options: JsonObject): AdaptPlan;
+  pack(image: Image, options: JsonObject): PackPlan;
+  boot(image: Image, options: JsonObject): readonly BootPlan[];
+}
+
+/** The target's options under `targets.<name>`, without `type`. Kept in `schema.ts` so that zod loads on demand. */
+export type TargetSchema = z.ZodType<JsonObject>;
+
+/** What is added to the customized tree for one infrastructure. */
+export interface AdaptPlan {
+  /** Installed without recommended packages, on top of the customized tree. */
+  readonly packages: readonly string[];
+  /** Packages that the initial RAM disk needs: they are installed before it is made, `packages` beside it. */
+  readonly initramfsPackages: readonly string[];
+  readonly files: readonly TargetFile[];
+  /** Files that the initial RAM disk's making reads, written before it is made (initramfs-tools(7) conf.d, hooks, scripts). */
+  readonly initramfsFiles: readonly TargetFile[];
+  readonly services: {readonly enable: readonly string[]; readonly disable: readonly string[]; readonly mask: readonly string[]};
+}
+
+export interface TargetFile {
+  /** Absolute path in the image. */
+  readonly path: string;
+  readonly content: string;
+  /** Octal, four digits. */
+  readonly permissions: string;
+}
+
+export type PackPlan = DiskPackPlan | NetbootPackPlan;
+
+/** A partitioned disk. */
+export interface DiskPackPlan {
+  readonly kind: 'disk';
+  readonly format: 'qcow2' | 'raw';
+  /** Name of the file in the artifact folder. */
+  readonly fileName: string;
+  /** Virtual size; absent: fitted to the tree. */
+  readonly sizeBytes?: number;
+  readonly firmware: 'bios' | 'uefi' | 'both';
+  readonly cmdline: string;
+}
+
+/** Kernel, initial RAM disk, root image and boot scripts for machines that boot over the network. */
+export interface NetbootPackPlan {
+  readonly kind: 'netboot';
+  readonly cmdline: string;
+  readonly compression: {readonly algorithm: 'zstd' | 'xz' | 'gzip'; readonly level?: number};
+  /** Base URL the node fetches from; absent: the scripts take it from iPXE's own `${base-url}` setting. */
+  readonly baseUrl?: string;
+}
+
+/** One way of booting the artifact in `test:<target>`. */
+export type BootPlan =
+  | {readonly kind: 'disk'; readonly name: string; readonly firmware: 'bios' | 'uefi'; readonly seed: 'nocloud'; readonly memoryMiB: number}
+  | {readonly kind: 'netboot'; readonly name: string; readonly memoryMiB: number};
