@@ -57,9 +57,12 @@ export interface NetbootPackPlan {
   readonly kind: 'netboot';
   readonly cmdline: string;
   readonly compression: {readonly algorithm: 'zstd' | 'xz' | 'gzip'; readonly level?: number};
-  /** Base URL the node fetches from; absent: the scripts take it from iPXE's own `${base-url}` setting. */
-  readonly baseUrl?: string;
+  /** Boot scripts beside the fixed names of `netbootFiles`, by path in the artifact folder. */
+  readonly scripts: readonly {readonly path: string; readonly content: string}[];
 }
+
+/** What a netboot set's files are called in the artifact folder. */
+export const netbootFiles = {kernel: 'vmlinuz', initrd: 'initrd.img', rootfs: 'root.squashfs', ipxe: 'boot.ipxe'} as const;
 
 /** One way of booting the artifact in `test:<target>`. */
 export type BootPlan =

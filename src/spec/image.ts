@@ -150,8 +150,18 @@ export type ImageTest =
       /** Texts that stdout must contain. */
       readonly stdout: readonly string[];
     }
-  | {readonly kind: 'service'; readonly service: string; readonly running?: boolean; readonly enabled?: boolean}
-  | {readonly kind: 'port'; readonly port: number; readonly protocol: 'tcp' | 'udp'; readonly listening: boolean}
+  | {
+      readonly kind: 'service';
+      readonly service: string;
+      readonly running?: boolean;
+      readonly enabled?: boolean;
+    }
+  | {
+      readonly kind: 'port';
+      readonly port: number;
+      readonly protocol: 'tcp' | 'udp';
+      readonly listening: boolean;
+    }
   | {
       readonly kind: 'file';
       readonly file: string;

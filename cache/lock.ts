@@ -1,0 +1,50 @@
+import {readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {hostname} from 'node:os';
+import Database from 'better-sqlite3';
+
+/**
+ * Locks that the kernel frees when their holder ends in whatever way: a small SQLite file held in an exclusive
+ * transaction. The file must never be opened in any other way by this process: closing that descriptor would drop
+ * the lock (fcntl(2), "record locks"). Local file systems only.
+ */
+export interface Lock {
+  release(): void;
+}
+
+export interface LockOwner {
+  readonly pid: number;
+  readonly host: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** Takes the lock, or gives undefined when somebody else, in this or another process, has it. */
+export function tryLock(path: string): Lock | undefined {
+  const database = new Database(path, {timeout: 0});
+  try {
+    database.pragma('journal_mode = delete');
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return undefined;
+    throw error;
+  }
+  const owner: LockOwner = {pid: process.pid, host: hostname(), since: Date.now()};
+  writeFileSync(`${path}.owner`, JSON.stringify(owner));
+  return {
+    release() {
+      rmSync(`${path}.owner`, {force: true});
+      database.exec('ROLLBACK');
+      database.close();
+    },
+  };
+}
+
+/** Who holds a lock, as far as the holder's note tells. */
+export function lockOwner(path: string): LockOwner | undefined {
+  try {
+    return JSON.parse(readFileSync(`${path}.owner`, 'utf8')) as LockOwner;
+  } catch {
+    return undefined;
+  }
+}

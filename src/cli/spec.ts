@@ -1,0 +1,68 @@
+import {existsSync, readFileSync} from 'node:fs';
+import {resolve} from 'node:path';
+import type {Store} from '../../cache/store.ts';
+import {sha256} from '../../cache/tree.ts';
+import {FgError} from '../errors.ts';
+import {packageVersion} from '../package-root.ts';
+import type {Position} from '../spec/diagnostic.ts';
+import type {Image} from '../spec/image.ts';
+
+/** A spec as the commands need it: the images, where they came from, what was worth a warning. Plain JSON. */
+export interface ReadSpec {
+  readonly file: string;
+  readonly projectDir: string;
+  /** SHA-256 over the spec and the files it extends. */
+  readonly digest: string;
+  readonly images: readonly Image[];
+  /** Where each entry of an image's `packages` was written, by image. */
+  readonly packagePositions: Readonly<Record<string, readonly (Position | null)[]>>;
+  /** Printed texts. */
+  readonly warnings: readonly string[];
+  /** The spec and the files it extends. */
+  readonly files: readonly {readonly path: string; readonly sha256: string}[];
+}
+
+/** Everything that is wrong with a spec, ready to print. */
+export class SpecError extends FgError {
+  readonly report: string;
+
+  constructor(report: string) {
+    super('SPEC_INVALID', 'The spec is not valid');
+    this.report = report;
+  }
+}
+
+/** Reads and checks a spec. Throws `SpecError` with all that is wrong, `FgError` when there is none. */
+export async function readSpec(file: string, {color}: {color: boolean}): Promise<ReadSpec> {
+  const {loadSpec} = await import('../spec/load.ts');
+  const {formatDiagnostic, formatDiagnostics} = await import('../spec/diagnostic.ts');
+  const loaded = await loadSpec({file});
+  if (!loaded.ok) throw new SpecError(formatDiagnostics(loaded.error, {color}));
+  const spec = loaded.value;
+  const positions = spec.images.map(({name, packages}) => [name, packages.map((_, index) => spec.locate(name, ['packages', index]) ?? null)] as const);
+  return {
+    file: spec.file,
+    projectDir: spec.projectDir,
+    digest: sha256(spec.files.map(({sha256: digest}) => digest).join()),
+    images: spec.images,
+    packagePositions: Object.fromEntries(positions),
+    warnings: spec.warnings.map((warning) => formatDiagnostic(warning, {color})),
+    files: spec.files,
+  };
+}
+
+/**
+ * As `readSpec`, but a spec whose files are byte for byte those of an earlier reading is not parsed and checked
+ * again. What the check found out about other files of the project (are they there?) the plan asks anew.
+ */
+export async function readSpecWithMemory(file: string, {color, store}: {color: boolean; store: Store}): Promise<ReadSpec> {
+  const memo = `spec:${packageVersion()}:${resolve(file)}`;
+  const known = store.memo(memo);
+  if (known !== undefined) {
+    const remembered = JSON.parse(known) as ReadSpec;
+    if (remembered.files.every(({path, sha256: digest}) => existsSync(path) && sha256(readFileSync(path)) === digest)) return remembered;
+  }
+  const spec = await readSpec(file, {color});
+  if (spec.warnings.length === 0) store.setMemo(memo, JSON.stringify(spec));
+  return spec;
+}

@@ -1,0 +1,34 @@
+import {existsSync} from 'node:fs';
+import {type ExitCode, exitCode} from '../errors.ts';
+import {cacheFolder} from '../host/cache-folder.ts';
+import {HostTools} from '../run/tools.ts';
+import {openStore, planSpec} from './build.ts';
+import {readSpec, SpecError} from './spec.ts';
+
+/** `fgimage validate`: every error of a spec at once, without network; package names where lists are in the cache. */
+export async function runValidate({file, cacheDir, color}: {file: string; cacheDir: string | undefined; color: boolean}): Promise<ExitCode> {
+  const spec = await readSpec(file, {color});
+  for (const warning of spec.warnings) process.stderr.write(`${warning}\n`);
+  const checked = await checkPackages();
+  const images = spec.images.map((image) => `${image.name} (${image.targets.map(({name}) => name).join(', ') || 'no target'})`);
+  process.stdout.write(`${file} is valid: ${images.join('; ')}\n`);
+  if (!checked) process.stdout.write('Package names were not checked: no package lists are in the cache yet; a build reads them\n');
+  return exitCode.done;
+
+  async function checkPackages(): Promise<boolean> {
+    const cache = cacheFolder(cacheDir);
+    if (!existsSync(cache)) return false;
+    const store = openStore(cache);
+    try {
+      const {checkPackageNames} = await import('./package-check.ts');
+      const {archivePaths} = await import('../run/engine.ts');
+      const plan = await planSpec(spec, {store, test: false, images: [], targets: []});
+      const paths = archivePaths({nodes: plan.nodes, store, tools: new HostTools(store)});
+      const errors = checkPackageNames({plan, spec, pathOf: (id) => paths.get(id), color});
+      if (errors.length > 0) throw new SpecError(errors.join('\n\n'));
+      return plan.nodes.filter(({kind}) => kind === 'archive').every(({id}) => paths.has(id));
+    } finally {
+      store.close();
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import hash from 'object-hash';
+import type {JsonObject, JsonValue} from '../spec/image.ts';
+
+/** Raised when the meaning of a key changes; every older record is then a miss. */
+export const keySchemaVersion = 1;
+
+export type StageKey = string & {readonly __brand: 'StageKey'};
+
+/**
+ * The parts of a key, by name, so that two keys can be compared part by part. What a stage can read is what stands
+ * here; what cannot be hashed it cannot use.
+ */
+export interface KeyParts {
+  readonly kind: string;
+  /** Version of the stage's own implementation. */
+  readonly version: number;
+  readonly params: JsonObject;
+  /** Output digests of the stages it depends on, by stage id, in order. */
+  readonly inputs: readonly (readonly [stage: string, digest: string])[];
+  /** SHA-256 of the project's files that it reads, by path. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Identity of the host's programs that it runs, by name. */
+  readonly tools: Readonly<Record<string, string>>;
+}
+
+/** The only producer of keys. Stage ids do not count, only what they put in: renaming an image changes nothing. */
+export function stageKey(parts: KeyParts): StageKey {
+  return canonicalDigest({
+    schema: keySchemaVersion,
+    kind: parts.kind,
+    version: parts.version,
+    params: parts.params,
+    inputs: parts.inputs.map(([, digest]) => digest),
+    files: parts.files,
+    tools: parts.tools,
+  }) as StageKey;
+}
+
+/** SHA-256 over object-hash's canonical form: key order does not count, list order does. */
+export function canonicalDigest(value: JsonValue): string {
+  return hash(value, {algorithm: 'sha256', encoding: 'hex', respectType: false, unorderedObjects: true, unorderedArrays: false});
+}
+
+/** A UUID (version 5, RFC 9562) for one role under a key, so that every id in an image follows from its inputs. */
+export function derivedUuid(key: StageKey, role: string): string {
+  const digest = canonicalDigest({key, role});
+  const variant = ((parseInt(digest.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
+  return [digest.slice(0, 8), digest.slice(8, 12), `5${digest.slice(13, 16)}`, `${variant}${digest.slice(17, 20)}`, digest.slice(20, 32)].join('-');
+}

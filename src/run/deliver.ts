@@ -1,0 +1,113 @@
+import {constants, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
+import type {Store} from '../../cache/store.ts';
+import {FgError, isErrno} from '../errors.ts';
+import type {JsonObject, JsonValue} from '../spec/image.ts';
+
+/** An artifact on its way from the cache to the user's folder. */
+export interface Parcel {
+  readonly image: string;
+  readonly target: string;
+  /** Digest of the pack stage's output. */
+  readonly digest: string;
+  /** What manifest.json says beside the files. */
+  readonly manifest: JsonObject;
+}
+
+export interface Delivered {
+  /** `<output>/<image>/<target>`, a link to the folder with the files. */
+  readonly path: string;
+  /** Whether anything had to be written. */
+  readonly changed: boolean;
+}
+
+export interface ArtifactFile {
+  readonly path: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * Puts an artifact where the user looks for it. `<output>/<image>/<target>` is a symbolic link into
+ * `<output>/.builds`, replaced by rename(2): whoever opens it sees the old set or the new one, whole. The files are
+ * copies (clones where the file system can): a guest that writes into its disk must not write into the cache.
+ */
+export function deliver(store: Store, output: string, parcel: Parcel): Delivered {
+  const path = join(output, parcel.image, parcel.target);
+  const builds = join(output, '.builds');
+  const folder = join(builds, `${parcel.image}.${parcel.target}.${parcel.digest.slice(0, 16)}`);
+  const link = join('..', '.builds', basename(folder));
+  const text = manifestText(store, parcel);
+  try {
+    if (linkTarget(path) === link && isComplete(store, parcel.digest, folder)) return {path, changed: writeManifest(folder, text)};
+    for (const made of [builds, dirname(path)]) mkdirSync(made, {recursive: true});
+    const fresh = join(builds, `.${basename(folder)}.${String(process.pid)}`);
+    rmSync(fresh, {recursive: true, force: true});
+    copyTree(store.treePath(parcel.digest), fresh);
+    writeManifest(fresh, text);
+    rmSync(folder, {recursive: true, force: true});
+    renameSync(fresh, folder);
+    const before = linkTarget(path);
+    const freshLink = join(dirname(path), `.${parcel.target}.${String(process.pid)}`);
+    rmSync(freshLink, {force: true});
+    symlinkSync(link, freshLink);
+    renameSync(freshLink, path);
+    if (before !== undefined && before !== link) rmSync(join(dirname(path), before), {recursive: true, force: true});
+    return {path, changed: true};
+  } catch (error) {
+    if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
+      throw new FgError('NO_SPACE', `No space left for the artifact in ${output}`, {cause: error, hint: 'Free some space there, or name another folder with --output'});
+    }
+    if (isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
+      throw new FgError('OUTPUT_UNUSABLE', `Cannot write the artifact to ${path}: ${error instanceof Error ? error.message : ''}`, {cause: error, hint: 'Name a folder that you can write with --output'});
+    }
+    throw error;
+  }
+}
+
+/** The files of an object with their digests, as its manifest in the cache tells them. */
+export function artifactFiles(store: Store, digest: string): readonly ArtifactFile[] {
+  const lines = readFileSync(join(store.objectPath(digest), 'manifest'), 'utf8').split('\n');
+  return lines.filter((line) => line.startsWith('f ')).map((line) => {
+    const [, , , , , sha256 = '', , path = ''] = line.split(' ');
+    return {path, size_bytes: statSync(join(store.treePath(digest), path)).size, sha256};
+  });
+}
+
+function manifestText(store: Store, parcel: Parcel): string {
+  const files = artifactFiles(store, parcel.digest).map(({path, size_bytes, sha256}): JsonValue => ({path, size_bytes, sha256}));
+  return `${JSON.stringify({...parcel.manifest, files}, undefined, 2)}\n`;
+}
+
+function isComplete(store: Store, digest: string, folder: string): boolean {
+  return artifactFiles(store, digest).every(({path, size_bytes: size}) => {
+    const file = join(folder, path);
+    return existsSync(file) && statSync(file).size === size;
+  });
+}
+
+function writeManifest(folder: string, text: string): boolean {
+  const path = join(folder, 'manifest.json');
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return false;
+  const fresh = `${path}.${String(process.pid)}`;
+  writeFileSync(fresh, text);
+  renameSync(fresh, path);
+  return true;
+}
+
+function copyTree(from: string, to: string): void {
+  mkdirSync(to, {recursive: true});
+  for (const entry of readdirSync(from, {withFileTypes: true})) {
+    if (entry.isDirectory()) copyTree(join(from, entry.name), join(to, entry.name));
+    else copyFileSync(join(from, entry.name), join(to, entry.name), constants.COPYFILE_FICLONE);
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}

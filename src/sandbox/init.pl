@@ -1,0 +1,157 @@
+#!/usr/bin/perl
+# PID 1 of a sandbox: builds the mounts, runs one command, ends with it.
+#
+# Started by unshare(1) in fresh mount, PID, IPC, UTS (and network) namespaces, as root or as the root of a user
+# namespace. Standard input is a pipe that fgimage holds: when it closes, because fgimage ended in whatever way,
+# everything in here is killed, and with the last process the mounts are gone.
+#
+# usage: init.pl OPERATION ... exec ARGV ...
+# Only perl-base is needed. System calls are made by number, because no module of perl-base wraps them.
+use strict;
+use warnings;
+use Errno qw(EINTR EPERM);
+use POSIX ();
+
+my %calls = (
+  x86_64  => {mount => 165, pivot_root => 155, umount2 => 166, prctl => 157, sethostname => 170},
+  aarch64 => {mount => 40, pivot_root => 41, umount2 => 39, prctl => 167, sethostname => 161},
+);
+my $machine = (POSIX::uname())[4];
+my $call = $calls{$machine} or die "fgimage sandbox: no system call table for $machine\n";
+
+use constant {
+  MS_RDONLY => 1, MS_NOSUID => 2, MS_NODEV => 4, MS_NOEXEC => 8, MS_REMOUNT => 32, MS_BIND => 4096, MS_REC => 16384,
+  MNT_DETACH => 2, PR_CAPBSET_DROP => 24, PR_SET_NO_NEW_PRIVS => 38,
+};
+# capabilities(7): nothing in an image build loads modules, touches raw I/O, the clock, the kernel log, makes device
+# nodes or mounts. Without SYS_ADMIN and MKNOD a script cannot reach the host's devices even as the real root.
+my @dropped_capabilities = (
+  14, # IPC_LOCK
+  16, # SYS_MODULE
+  17, # SYS_RAWIO
+  19, # SYS_PTRACE
+  20, # SYS_PACCT
+  21, # SYS_ADMIN
+  22, # SYS_BOOT
+  25, # SYS_TIME
+  27, # MKNOD
+  30, # AUDIT_CONTROL
+  32, 33, # MAC_OVERRIDE, MAC_ADMIN
+  34, # SYSLOG
+  35, # WAKE_ALARM
+  36, # BLOCK_SUSPEND
+);
+
+sub fail { die "fgimage sandbox: $_[0]: $!\n" }
+
+sub mount {
+  my ($source, $target, $type, $flags, $data) = map { "$_" } @_; # syscall wants strings of its own
+  return syscall($call->{mount}, $source, $target, $type, $flags + 0, $data) == 0;
+}
+
+# A mount point below $root, made where it is absent. A symbolic link on the way is refused: it would lead out of
+# the image.
+sub mount_point {
+  my ($root, $path, $kind) = @_;
+  my @names = grep { length } split m{/}, $path;
+  my $at = $root;
+  while (defined(my $name = shift @names)) {
+    $at .= "/$name";
+    die "fgimage sandbox: $path is a symbolic link in the image (at /$name): nothing is mounted there\n" if -l $at;
+    next if -e $at;
+    if (@names || $kind eq 'dir') { mkdir $at, 0755 or fail("mkdir $at") }
+    else { open(my $file, '>', $at) or fail("create $at") }
+  }
+  return $at;
+}
+
+sub bind_mount {
+  my ($source, $target, $mode) = @_;
+  mount($source, $target, '', MS_BIND, '') or fail("bind $source on $target");
+  return if $mode eq 'rw';
+  # In a user namespace the flags that the source's mount has are locked and must be said again.
+  for my $kept (0, MS_NODEV, MS_NOSUID | MS_NODEV, MS_NOSUID | MS_NODEV | MS_NOEXEC, MS_NOSUID) {
+    return if mount('', $target, '', MS_REMOUNT | MS_BIND | MS_RDONLY | $kept, '');
+    last if $! != EPERM;
+  }
+  fail("make $target read-only");
+}
+
+sub make_dev {
+  my ($root) = @_;
+  my $dev = mount_point($root, '/dev', 'dir');
+  mount('tmpfs', $dev, 'tmpfs', MS_NOSUID | MS_NOEXEC, 'mode=755') or fail("tmpfs on $dev");
+  for my $node (qw(null zero full random urandom tty)) {
+    bind_mount("/dev/$node", mount_point($root, "/dev/$node", 'file'), 'rw') if -e "/dev/$node";
+  }
+  mkdir "$dev/pts", 0755;
+  mount('devpts', "$dev/pts", 'devpts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=0620') or fail('devpts');
+  mkdir "$dev/shm", 01777;
+  mount('tmpfs', "$dev/shm", 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777') or fail('shm');
+  symlink 'pts/ptmx', "$dev/ptmx";
+  symlink '/proc/self/fd', "$dev/fd";
+  symlink "/proc/self/fd/$_->[1]", "$dev/$_->[0]" for ['stdin', 0], ['stdout', 1], ['stderr', 2];
+}
+
+sub raise_loopback {
+  socket(my $socket, 2, 2, 0) or return; # AF_INET, SOCK_DGRAM
+  my $request = pack 'Z16 s x22', 'lo', 0x41; # ifreq: IFF_UP | IFF_RUNNING
+  ioctl $socket, 0x8914, $request; # SIOCSIFFLAGS
+}
+
+sub pivot {
+  my ($root) = @_;
+  chdir $root or fail("chdir $root");
+  my ($new, $old) = ('.', '.');
+  syscall($call->{pivot_root}, $new, $old) == 0 or fail('pivot_root');
+  syscall($call->{umount2}, $old, MNT_DETACH) == 0 or fail('detach the host root');
+  chdir '/' or fail('chdir /');
+}
+
+sub drop_capabilities {
+  syscall($call->{prctl}, PR_CAPBSET_DROP, $_, 0, 0, 0) for @dropped_capabilities;
+}
+
+my $root = '';
+umask 022;
+while (defined(my $operation = shift @ARGV)) {
+  if    ($operation eq 'chdir')    { my $d = shift @ARGV; chdir $d or fail("chdir $d") }
+  elsif ($operation eq 'hostname') { my $n = shift @ARGV; syscall($call->{sethostname}, $n, length $n) }
+  elsif ($operation eq 'loopback') { raise_loopback() }
+  elsif ($operation eq 'overlay')  { my ($at, $data) = splice @ARGV, 0, 2; mount('overlay', $at, 'overlay', 0, $data) or fail("overlay on $at ($data)") }
+  elsif ($operation eq 'root')     { $root = shift @ARGV }
+  elsif ($operation eq 'bind')     { my ($kind, $mode, $source, $at) = splice @ARGV, 0, 4; bind_mount($source, mount_point($root, $at, $kind), $mode) }
+  elsif ($operation eq 'tmpfs')    { my ($at, $mode) = splice @ARGV, 0, 2; mount('tmpfs', mount_point($root, $at, 'dir'), 'tmpfs', MS_NOSUID | MS_NODEV, "mode=$mode") or fail("tmpfs on $at") }
+  elsif ($operation eq 'proc')     { mount('proc', mount_point($root, '/proc', 'dir'), 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '') or fail('proc') }
+  elsif ($operation eq 'dev')      { make_dev($root) }
+  elsif ($operation eq 'pivot')    { pivot($root) }
+  elsif ($operation eq 'drop-capabilities') { drop_capabilities() }
+  elsif ($operation eq 'exec')     { last }
+  else { die "fgimage sandbox: unknown operation $operation\n" }
+}
+@ARGV or die "fgimage sandbox: nothing to run\n";
+
+my $child = fork;
+defined $child or fail('fork');
+if ($child == 0) {
+  open STDIN, '<', '/dev/null';
+  POSIX::setsid();
+  no warnings 'exec';
+  exec { $ARGV[0] } @ARGV or do { print STDERR "fgimage sandbox: cannot run $ARGV[0]: $!\n"; POSIX::_exit(127) };
+}
+
+# The pipe wakes us when fgimage is gone, SIGCHLD when a child ended: both interrupt select(2).
+my $status;
+$SIG{CHLD} = sub { };
+$SIG{TERM} = $SIG{INT} = sub { kill 'KILL', -1 };
+until (defined $status) {
+  while ((my $ended = waitpid(-1, POSIX::WNOHANG())) > 0) { $status = $? if $ended == $child }
+  last if defined $status;
+  my $ready = '';
+  vec($ready, 0, 1) = 1;
+  my $count = select($ready, undef, undef, 0.5);
+  next if $count <= 0;
+  my $read = sysread STDIN, my $byte, 1;
+  if (defined $read && $read == 0) { kill 'KILL', -1; POSIX::_exit(137) }
+}
+POSIX::_exit($status & 127 ? 128 + ($status & 127) : $status >> 8);

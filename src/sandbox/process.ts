@@ -1,0 +1,110 @@
+import {createWriteStream, type WriteStream} from 'node:fs';
+import {createInterface} from 'node:readline';
+import {constants} from 'node:os';
+
+export interface RunProcessOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly log: CommandLog;
+  readonly signal: AbortSignal;
+  readonly timeoutMs?: number;
+  /** Called with each line of stdout and stderr; a line for which it gives false is not logged. */
+  readonly onLine?: (line: string) => boolean;
+}
+
+/** How a command ended. */
+export interface ProcessOutcome {
+  readonly command: readonly string[];
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly timedOut: boolean;
+}
+
+/** The log of one stage: a file, its last lines, and whoever listens. */
+export class CommandLog {
+  readonly path: string;
+  readonly #file: WriteStream;
+  readonly #last: string[] = [];
+  readonly #listener: (line: string) => void;
+
+  constructor(path: string, listener: (line: string) => void) {
+    this.path = path;
+    this.#file = createWriteStream(path, {flags: 'a'});
+    this.#file.on('error', () => undefined); // A full disk ends the stage by its own error; the log must not end the process.
+    this.#listener = listener;
+  }
+
+  write(line: string): void {
+    this.#file.write(`${line}\n`);
+    this.#last.push(line);
+    if (this.#last.length > lastLineCount) this.#last.shift();
+    this.#listener(line);
+  }
+
+  get lastLines(): readonly string[] {
+    return [...this.#last];
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#file.destroyed) resolve();
+      else this.#file.end(resolve);
+    });
+  }
+}
+
+const lastLineCount = 20;
+
+/**
+ * Runs one program to its end by an argument vector. Its standard input is a pipe that closes when this process
+ * ends; it gets no environment but `env`. Throws only when the program cannot be started.
+ */
+export async function runProcess(command: readonly [string, ...string[]], options: RunProcessOptions): Promise<ProcessOutcome> {
+  const {execa} = await import('execa');
+  const [file, ...args] = command;
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : {cwd: options.cwd}),
+    env: {...options.env},
+    extendEnv: false,
+    buffer: false,
+    reject: false,
+    cleanup: false,
+    detached: true,
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  let timedOut = false;
+  const kill = (): void => killGroup(child.pid);
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, options.timeoutMs);
+  options.signal.addEventListener('abort', kill, {once: true});
+  if (options.signal.aborted) kill();
+  const readers = [child.stdout, child.stderr].map(async (stream) => {
+    for await (const line of createInterface({input: stream})) {
+      if (options.onLine?.(line) !== false) options.log.write(line);
+    }
+  });
+  child.stdin.on('error', () => undefined);
+  try {
+    const result = await child;
+    await Promise.all(readers);
+    if (result.exitCode === undefined && result.signal === undefined) throw result.cause ?? new Error(`Cannot start ${file}`);
+    return {command, exitCode: result.exitCode ?? null, signal: result.signal ?? null, timedOut};
+  } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener('abort', kill);
+  }
+}
+
+/** Kills a process group at once: what runs in a sandbox dies with its first process. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, constants.signals.SIGKILL);
+  } catch {
+    // It has ended already.
+  }
+}

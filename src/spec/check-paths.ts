@@ -1,0 +1,47 @@
+import type {ImageTree} from './images.ts';
+import type {PathProblem, Project} from './project.ts';
+import type {ProvisionKinds} from './provision-kinds.ts';
+import type {Reporter} from './report.ts';
+import {child, entriesAt, isText, itemsAt, nearestTree, type Tree, textAt, toJson} from './tree.ts';
+
+export interface PathCheck {
+  readonly project: Project;
+  readonly kinds: ProvisionKinds;
+  readonly report: Reporter;
+}
+
+/** Looks at every file that an image takes from the project: it must be there, and inside. */
+export async function checkPaths({body}: ImageTree, check: PathCheck): Promise<void> {
+  const {project, report} = check;
+  const files = [
+    ...itemsAt(body, 'repositories').flatMap((one) => textAt(one, 'signed_by') ?? []),
+    ...itemsAt(body, 'write_files').flatMap((one) => textAt(one, 'source') ?? []),
+  ];
+  for (const file of files) note(file, await project.problem(file.value), report);
+  for (const step of itemsAt(body, 'provision')) await checkStep(step, check);
+  for (const copy of itemsAt(body, 'copy')) await checkCopy(copy, check);
+}
+
+async function checkStep(step: Tree, {project, kinds, report}: PathCheck): Promise<void> {
+  for (const [name, {value}] of entriesAt(step)) {
+    const kind = kinds.get(name);
+    const given = toJson(value);
+    if (kind?.schema.safeParse(given).success !== true) continue;
+    for (const {at, path} of kind.interpret(given, project.isFile).files) {
+      note(nearestTree(value, at), await project.problem(path), report);
+    }
+  }
+}
+
+async function checkCopy(copy: Tree, {project, report}: PathCheck): Promise<void> {
+  const source = child(copy, 'source');
+  const exclude = itemsAt(copy, 'exclude').flatMap((one) => (isText(one) ? one.value : []));
+  const sources = source?.kind === 'list' ? source.items : source === undefined ? [] : [source];
+  for (const one of sources) {
+    if (isText(one)) note(one, await project.patternProblem(one.value, exclude), report);
+  }
+}
+
+function note({site}: Tree, problem: PathProblem | undefined, report: Reporter): void {
+  if (problem !== undefined) report.at(site, problem);
+}

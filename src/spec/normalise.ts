@@ -1,0 +1,187 @@
+import {Buffer} from 'node:buffer';
+import {sizeBytes, snapshotTime} from './fields.ts';
+import type {
+  Copy,
+  Group,
+  Image,
+  ImageTarget,
+  ImageTest,
+  Os,
+  PackageRequest,
+  Provisioner,
+  Services,
+  User,
+  WriteFile,
+} from './image.ts';
+import {codeName} from './images.ts';
+import type {ProvisionKinds} from './provision-kinds.ts';
+import type {ImageEntry} from './schema.ts';
+
+type Written<K extends keyof ImageEntry> = NonNullable<ImageEntry[K]>;
+type WrittenItem<K extends keyof ImageEntry> = Written<K> extends readonly (infer Item)[] ? Item : never;
+
+export interface NormaliseOptions {
+  readonly name: string;
+  readonly from?: string;
+  readonly targets: readonly ImageTarget[];
+  readonly kinds: ProvisionKinds;
+  /** Whether a path of the project is an existing file. */
+  readonly isFile: (path: string) => boolean;
+}
+
+/** What an image says, with every default filled in. The entry has passed the schema and all checks. */
+export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Image {
+  const {name, from, targets} = options;
+  const size = entry.storage?.size;
+  return {
+    name,
+    ...defined({description: entry.description}),
+    tags: entry.tags ?? [],
+    os: normaliseOs(entry.os ?? {}),
+    ...defined({from}),
+    repositories: (entry.repositories ?? []).map((one) => ({...one, signed_by: plainPath(one.signed_by)})),
+    packages: (entry.packages ?? []).map(normalisePackage),
+    remove_packages: entry.remove_packages ?? [],
+    groups: (entry.groups ?? []).flatMap(normaliseGroup),
+    users: (entry.users ?? []).map(normaliseUser),
+    write_files: (entry.write_files ?? []).map(normaliseWriteFile),
+    copy: (entry.copy ?? []).map(normaliseCopy),
+    provision: (entry.provision ?? []).flatMap((one) => normaliseProvisioner(one, options)),
+    services: normaliseServices(entry.services ?? {}),
+    ...defined({hostname: entry.hostname, locale: entry.locale, timezone: entry.timezone}),
+    kernel: entry.kernel ?? {},
+    storage: size === undefined ? {} : {size_bytes: sizeBytes(size)},
+    tests: (entry.tests ?? []).map(normaliseTest),
+    targets,
+  };
+}
+
+/** A path of the project without `./`, empty parts and a trailing slash. */
+export function plainPath(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  return parts.length === 0 ? '.' : parts.join('/');
+}
+
+/** With the suffix that systemd assumes. */
+export function unitName(name: string): string {
+  return /\.(service|socket|target|timer|mount|automount|path|slice|scope|swap|device)$/.test(name)
+    ? name
+    : `${name}.service`;
+}
+
+/** `fields` without the ones that are undefined. */
+function defined<T extends object>(fields: T): {[K in keyof T]?: Exclude<T[K], undefined>} {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as {[K in keyof T]?: Exclude<T[K], undefined>};
+}
+
+function normaliseOs({release, mirror, snapshot}: Written<'os'>): Os {
+  const time = snapshot === undefined ? undefined : snapshotTime(snapshot);
+  return {
+    distribution: 'debian',
+    release: codeName(release ?? '') as Os['release'],
+    architecture: 'amd64',
+    ...defined({mirror, snapshot: time}),
+  };
+}
+
+function normalisePackage(entry: WrittenItem<'packages'>): PackageRequest {
+  return typeof entry === 'string' ? {name: entry} : entry;
+}
+
+function normaliseGroup(entry: WrittenItem<'groups'>): Group[] {
+  if (typeof entry === 'string') return [{name: entry, members: []}];
+  if (isGroupObject(entry)) return [{...entry, members: entry.members ?? []}];
+  return Object.entries(entry).map(([name, members]) => ({name, members: list(members)}));
+}
+
+function isGroupObject(
+  entry: object,
+): entry is {name: string; gid?: number; system?: boolean; members?: string[]} {
+  return 'name' in entry && typeof entry.name === 'string';
+}
+
+function normaliseUser(entry: WrittenItem<'users'>): User {
+  const {groups, sudo, ssh_authorized_keys: keys, lock_passwd: lock, system, ...rest} = entry;
+  const commaList = typeof groups === 'string' ? groups.split(',').map((one) => one.trim()) : groups;
+  return {
+    ...rest,
+    groups: (commaList ?? []).filter((one) => one !== ''),
+    sudo: sudo === false || sudo === undefined ? [] : list(sudo),
+    ssh_authorized_keys: (keys ?? []).map((key) => key.trim()),
+    lock_passwd: lock ?? true,
+    system: system ?? false,
+  };
+}
+
+function normaliseWriteFile(entry: WrittenItem<'write_files'>): WriteFile {
+  const {path, content, source, encoding, owner = 'root:root', permissions = '0644', append = false} = entry;
+  const text = encoding === undefined || encoding === 'text/plain';
+  const base64 =
+    text || content === undefined ? undefined : Buffer.from(content, 'base64').toString('base64');
+  return {
+    path,
+    ...defined({
+      content: text ? content : undefined,
+      content_base64: base64,
+      source: source === undefined ? undefined : plainPath(source),
+    }),
+    owner,
+    permissions: mode(permissions),
+    append,
+  };
+}
+
+function normaliseCopy({source, path, owner = 'root:root', permissions, exclude}: WrittenItem<'copy'>): Copy {
+  return {
+    source: list(source).map(plainPath),
+    path,
+    owner,
+    ...defined({permissions: permissions === undefined ? undefined : mode(permissions)}),
+    exclude: (exclude ?? []).map(plainPath),
+  };
+}
+
+function normaliseProvisioner(
+  entry: Readonly<Record<string, unknown>>,
+  options: NormaliseOptions,
+): Provisioner[] {
+  return Object.entries(entry).flatMap(([kind, value]) => {
+    const found = options.kinds.get(kind)?.interpret(value, options.isFile).provisioner;
+    if (found === undefined) return [];
+    return [found.file === undefined ? found : {...found, file: plainPath(found.file)}];
+  });
+}
+
+function normaliseServices({enable = [], disable = [], mask = []}: Written<'services'>): Services {
+  const names = (units: readonly string[]): string[] => [...new Set(units.map(unitName))];
+  return {enable: names(enable), disable: names(disable), mask: names(mask)};
+}
+
+function normaliseTest(entry: WrittenItem<'tests'>): ImageTest {
+  if ('command' in entry) {
+    const {command, exit_status: exitStatus = 0, stdout = []} = entry;
+    return {kind: 'command', command, exit_status: exitStatus, stdout: list(stdout)};
+  }
+  if ('service' in entry) {
+    const {service, running, enabled} = entry;
+    const wanted =
+      running === undefined && enabled === undefined ? {running: true} : defined({running, enabled});
+    return {kind: 'service', service: unitName(service), ...wanted};
+  }
+  if ('port' in entry) {
+    const {port, protocol = 'tcp', listening = true} = entry;
+    return {kind: 'port', port, protocol, listening};
+  }
+  const {file, exists = true, contains = [], owner, permissions} = entry;
+  const bits = permissions === undefined ? undefined : mode(permissions);
+  return {kind: 'file', file, exists, contains: list(contains), ...defined({owner, permissions: bits})};
+}
+
+function list<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+}
+
+function mode(permissions: string): string {
+  return permissions.padStart(4, '0');
+}

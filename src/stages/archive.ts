@@ -1,0 +1,79 @@
+import {copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {fail, ok} from '../result.ts';
+import type {StageFailure} from '../run/events.ts';
+import {runProcess} from '../sandbox/process.ts';
+import {type AptSource, sourceLines} from './apt-sources.ts';
+import {hostAptOptions, hostEnvironment, tied} from './host-command.ts';
+import type {StageContext, StageRunner} from './stage.ts';
+import {commandResult, scratchFile} from './tree.ts';
+
+/**
+ * The package lists of an archive, verified against its keys by apt: what every later stage resolves against, so
+ * that all packages of an image are of one moment. It is asked again only by `--refresh`.
+ */
+export const runArchive: StageRunner = async (context) => {
+  const sources = context.node.params['sources'] as unknown as readonly AptSource[];
+  const apt = join(context.work, 'apt');
+  const lists = join(apt, 'lists');
+  mkdirSync(join(lists, 'partial'), {recursive: true});
+  const sourceFile = scratchFile(context, 'sources.list', sourceLines(sources, (key) => join(context.projectDir, key)));
+  context.progress('Reading package lists');
+  const outcome = await runProcess(
+    tied(
+      context.tool('apt-get'),
+      ...hostAptOptions(apt),
+      '-o', `Dir::Etc::SourceList=${sourceFile}`,
+      '-o', `Dir::State::Lists=${lists}/`,
+      '-o', 'APT::Architecture=amd64',
+      '-o', 'APT::Architectures=amd64',
+      '-o', 'Acquire::Languages=none',
+      '-o', 'Acquire::GzipIndexes=false',
+      '-o', 'Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false',
+      '-o', 'APT::Update::Error-Mode=any',
+      'update',
+    ),
+    {env: hostEnvironment(), log: context.log, signal: context.signal},
+  );
+  const updated = commandResult(context, {outcome, shown: ['apt-get', 'update'], hint: archiveHint(context)});
+  if (!updated.ok) return fail({failure: asArchiveFailure(context, updated.error)});
+  mkdirSync(join(context.output, 'lists'), {recursive: true});
+  for (const name of readdirSync(lists)) {
+    if (name === 'lock' || name === 'partial' || name === 'auxfiles') continue;
+    copyFileSync(join(lists, name), join(context.output, 'lists', name));
+  }
+  for (const folder of ['partial', 'auxfiles']) mkdirSync(join(context.output, 'lists', folder));
+  writeFileSync(join(context.output, packageNamesFile), `${packageNames(join(context.output, 'lists')).join('\n')}\n`);
+  rmSync(apt, {recursive: true, force: true});
+  return ok({result: {}});
+};
+
+/** Names of all packages, virtual ones too, one a line: so that a misspelt name is found before anything is built. */
+export const packageNamesFile = 'package-names';
+
+/** Reads the names out of the Packages files (deb-control(5): Package and Provides). */
+function packageNames(lists: string): readonly string[] {
+  const names = new Set<string>();
+  for (const file of readdirSync(lists)) {
+    if (!file.endsWith('_Packages')) continue;
+    for (const {groups} of readFileSync(join(lists, file), 'utf8').matchAll(/^(?<field>Package|Provides): (?<value>.*)$/gm)) {
+      const value = groups?.['value'] ?? '';
+      if (groups?.['field'] === 'Package') names.add(value);
+      else for (const provided of value.split(',')) names.add(provided.trim().replace(/[\s(].*$/s, ''));
+    }
+  }
+  return [...names].sort();
+}
+
+function archiveHint(context: StageContext): string {
+  const sources = context.node.params['sources'] as unknown as readonly AptSource[];
+  const uris = [...new Set(sources.map(({uri}) => uri))].join(', ');
+  return `Check that ${uris} can be reached from this host (os.mirror and repositories in the spec, else the host's own apt sources), then run the build again`;
+}
+
+function asArchiveFailure(context: StageContext, failure: StageFailure): StageFailure {
+  if (failure.reason !== 'command-failed') return failure;
+  const unsigned = failure.lastLines.find((line) => /NO_PUBKEY|is not signed|EXPKEYSIG|BADSIG/.test(line));
+  if (unsigned === undefined) return failure;
+  return {...failure, hint: `The archive's signature was not accepted: ${unsigned.trim()}. Name the right key in signed_by`, logPath: context.log.path};
+}

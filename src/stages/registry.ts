@@ -1,0 +1,30 @@
+import type {StageKind} from '../plan/graph.ts';
+import type {DiskPackPlan, NetbootPackPlan} from '../../targets/contract.ts';
+import type {StageRunner} from './stage.ts';
+
+/** How each kind of stage runs; loaded when a stage must run. */
+const runners: Readonly<Record<StageKind, () => Promise<StageRunner>>> = {
+  archive: async () => (await import('./archive.ts')).runArchive,
+  base: async () => (await import('./base.ts')).runBase,
+  repositories: async () => (await import('./customize.ts')).runRepositories,
+  packages: async () => (await import('./packages.ts')).runPackages,
+  settings: async () => (await import('./customize.ts')).runSettings,
+  users: async () => (await import('./customize.ts')).runUsers,
+  files: async () => (await import('./customize.ts')).runFiles,
+  provision: async () => (await import('./provision/shell.ts')).runShell,
+  services: async () => (await import('./customize.ts')).runServices,
+  adapt: async () => (await import('./adapt.ts')).runAdapt,
+  initramfs: async () => (await import('./adapt.ts')).runInitramfs,
+  pack: () => Promise.resolve(runPack),
+  test: async () => (await import('./boot-test.ts')).runBootTest,
+};
+
+export function stageRunner(kind: StageKind): Promise<StageRunner> {
+  return runners[kind]();
+}
+
+const runPack: StageRunner = async (context) => {
+  const plan = context.node.params['plan'] as unknown as DiskPackPlan | NetbootPackPlan;
+  const run = plan.kind === 'disk' ? (await import('./pack/disk.ts')).runDiskPack : (await import('./pack/netboot.ts')).runNetbootPack;
+  return run(context);
+};

@@ -1,0 +1,65 @@
+import {constants} from 'node:fs';
+import {access, copyFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {FgError} from '../../errors.ts';
+import {requireTool} from './tools.ts';
+
+/** What is added to the disk, so that a root that grows can be told from one that fits. */
+const addedBytes = 2 * 1024 ** 3;
+
+export interface Overlay {
+  readonly disk: string;
+  readonly format: 'qcow2' | 'raw';
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
+/** Makes a larger qcow2 on top of the artifact: the guest writes there, and the artifact is only read. */
+export async function makeOverlay({disk, format, path, signal}: Overlay): Promise<void> {
+  const info: unknown = JSON.parse(
+    await requireTool('qemu-img', ['info', '--output=json', '-f', format, disk], {signal}),
+  );
+  if (
+    typeof info !== 'object' ||
+    info === null ||
+    !('virtual-size' in info) ||
+    typeof info['virtual-size'] !== 'number'
+  ) {
+    throw new FgError(
+      'STAGE_FAILED',
+      `The boot test could not be prepared: qemu-img gives no size of ${disk}`,
+    );
+  }
+  const size = String(info['virtual-size'] + addedBytes);
+  await requireTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', disk, '-F', format, path, size], {
+    signal,
+  });
+}
+
+/** OVMF as Debian installs it: code to read, variables to copy. Newer releases have the 4 MiB build only. */
+const flashPairs = [
+  {code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd'},
+  {code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd'},
+];
+
+/** The UEFI firmware with variables of this guest's own. */
+export async function prepareUefi(
+  folder: string,
+): Promise<{readonly code: string; readonly variables: string}> {
+  for (const {code, variables} of flashPairs) {
+    const own = join(folder, 'variables.fd');
+    if (!(await isReadable(code)) || !(await isReadable(variables))) continue;
+    await copyFile(variables, own);
+    return {code, variables: own};
+  }
+  throw new FgError('HOST_TOOL_MISSING', 'The UEFI firmware OVMF is not installed, and boot tests need it', {
+    hint: 'Run "fgimage doctor --install"',
+  });
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  return await access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+}

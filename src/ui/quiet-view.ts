@@ -1,0 +1,27 @@
+import {RunModel} from './model.ts';
+import {createStyle} from './style.ts';
+import {formatFailures, formatWarning, outputPath} from './summary.ts';
+import type {View, ViewOptions} from './view.ts';
+
+/** Warnings as they come, failures at the end, then the path of each output. */
+export function createQuietView({stream}: Pick<ViewOptions, 'stream'>): View {
+  const model = new RunModel();
+  const style = createStyle(false);
+  const write = (lines: readonly string[]) => {
+    for (const line of lines) stream.write(`${line}\n`);
+  };
+
+  return {
+    handle(event) {
+      model.apply(event);
+      if (event.type === 'warning') write(formatWarning(event, style));
+      if (event.type !== 'run-finished') return;
+      write(formatFailures(model, style).flat());
+      for (const output of event.outputs) {
+        const path = outputPath(output);
+        if (path !== undefined && (output.state === 'built' || output.state === 'cached')) write([path]);
+      }
+    },
+    close: () => Promise.resolve(),
+  };
+}
