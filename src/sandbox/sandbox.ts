@@ -58,7 +58,7 @@ export function sandboxCommand(request: SandboxRequest): readonly [string, ...st
     operations.push('proc', 'dev', 'tmpfs', '/tmp', '1777', 'tmpfs', '/var/tmp', '1777', 'tmpfs', '/run', '755');
   }
   for (const bind of request.binds ?? []) operations.push('bind', bind.kind, bind.mode, bind.source, bind.path);
-  if (request.inside === 'image') operations.push('pivot', request.mountPoint, 'drop-capabilities');
+  if (request.inside === 'image') operations.push('pivot', 'drop-capabilities');
   return ['unshare', ...namespaces, 'perl', join(packageRoot, 'src/sandbox/init.pl'), ...operations, 'exec', ...request.command];
 }
 

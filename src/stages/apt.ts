@@ -34,7 +34,7 @@ export async function installPackages(context: StageContext, request: AptRequest
   context.progress('Resolving packages');
   const needed: NeededPackage[] = [];
   const resolved = await runInTree(context, {
-    command: ['apt-get', '-c', aptConfigPath, '-qq', '--print-uris', ...removalOptions(request), 'install', '--', ...words],
+    command: ['apt-get', '-c', aptConfigPath, '-qq', '--print-uris', '-o', 'Acquire::ForceHash=SHA256', ...removalOptions(request), 'install', '--', ...words],
     binds,
     onLine: (line) => {
       const found = parsePrintUri(line);
@@ -48,8 +48,11 @@ export async function installPackages(context: StageContext, request: AptRequest
   const fetched = await fetchPackages(context, needed, archives);
   if (!fetched.ok) return fetched;
 
+  const install = ['apt-get', '-c', aptConfigPath, '-y', '-q', '--no-download', ...removalOptions(request), 'install', '--', ...words];
   return runInTree(context, {
-    command: ['apt-get', '-c', aptConfigPath, '-y', '-q', '--no-download', '-o', 'APT::Status-Fd=1', ...removalOptions(request), 'install', '--', ...words],
+    // The progress comes on a descriptor of its own, led to where the output goes: apt closes it in its children.
+    command: ['/bin/sh', '-c', 'exec "$@" 3>&1', 'sh', ...install.toSpliced(1, 0, '-o', 'APT::Status-Fd=3')],
+    shown: install,
     writable: true,
     binds,
     onLine: (line) => {

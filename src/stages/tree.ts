@@ -11,6 +11,8 @@ import type {StageContext} from './stage.ts';
 /** What `runInTree` is asked to do. */
 export interface TreeCommand {
   readonly command: readonly [string, ...string[]];
+  /** What a person is told was run, where it is not the command as it stands. */
+  readonly shown?: readonly string[];
   /** `image` (the default): inside the tree. `host`: the host's own program, which sees the tree at `mountPoint(context)`. */
   readonly inside?: 'image' | 'host';
   /** Whether changes are kept in the stage's output; otherwise the tree is read-only. */
@@ -68,7 +70,7 @@ export async function runInTree(context: StageContext, request: TreeCommand): Pr
     ...(request.onLine === undefined ? {} : {onLine: request.onLine}),
     ...(request.timeoutMs === undefined ? {} : {timeoutMs: request.timeoutMs}),
   });
-  return commandResult(context, {outcome, shown: request.command, hint: request.hint});
+  return commandResult(context, {outcome, shown: request.shown ?? request.command, hint: request.hint});
 }
 
 export interface CommandResultOptions {

@@ -156,8 +156,8 @@ async function writeEsp(context: StageContext, {disk, id, partition}: {disk: str
   const folders = await runHost(context, [context.tool('mmd'), '-i', image, '::/EFI', '::/EFI/BOOT', '::/EFI/debian']);
   if (!folders.ok) return folders;
   for (const [from, to] of [
-    ['shimx64.efi', 'BOOT/BOOTX64.EFI'], ['grubx64.efi', 'BOOT/grubx64.efi'], ['mmx64.efi', 'BOOT/mmx64.efi'],
-    ['shimx64.efi', 'debian/shimx64.efi'], ['grubx64.efi', 'debian/grubx64.efi'], ['mmx64.efi', 'debian/mmx64.efi'],
+    ['shimx64.efi', 'BOOT/BOOTX64.EFI'], ['grubx64.efi', 'BOOT/grubx64.efi'],
+    ['shimx64.efi', 'debian/shimx64.efi'], ['grubx64.efi', 'debian/grubx64.efi'],
     ['grub.cfg', 'debian/grub.cfg'],
   ] as const) {
     const copied = await runHost(context, [context.tool('mcopy'), '-i', image, join(boot, from), `::/EFI/${to}`]);

@@ -27,6 +27,5 @@ if [ "$firmware" != bios ]; then
 	mkdir -p /boot/grub/x86_64-efi /boot/efi
 	cp /usr/lib/grub/x86_64-efi/*.mod /usr/lib/grub/x86_64-efi/*.lst /boot/grub/x86_64-efi/
 	cp /usr/lib/shim/shimx64.efi.signed "$out/shimx64.efi"
-	cp /usr/lib/shim/mmx64.efi* "$out/mmx64.efi"
 	cp /usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed "$out/grubx64.efi"
 fi

@@ -1,6 +1,7 @@
 import {readFileSync} from 'node:fs';
 import {open, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
+import {gzipSync} from 'node:zlib';
 import {packageRoot} from '../../package-root.ts';
 import {type CpioEntry, cpioArchive} from './cpio.ts';
 import {requireTool} from './tools.ts';
@@ -89,7 +90,10 @@ async function clearPartitionTable(image: string): Promise<void> {
   await file.write(Buffer.alloc(64), 0, 64, 446);
 }
 
-/** A second initial RAM disk whose site overlay holds the checks, started with the default target. */
+/**
+ * A second initial RAM disk whose site overlay holds the checks, started with the default target. It is compressed
+ * because the kernel takes a plain archive at a multiple of four bytes only, and UEFI puts it right behind the first.
+ */
 export function overlayArchive(plan: string): Buffer {
   const root = 'fgimage/overlay';
   const folder = '/var/lib/fgimage-test';
@@ -100,5 +104,5 @@ export function overlayArchive(plan: string): Buffer {
     {kind: 'file', path: `${units}/${unitName}`, content: unitText(folder), mode: 0o644},
     {kind: 'link', path: `${units}/multi-user.target.wants/${unitName}`, target: `../${unitName}`},
   ];
-  return cpioArchive(entries);
+  return gzipSync(cpioArchive(entries));
 }

@@ -2,6 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {gunzipSync} from 'node:zlib';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
 import {overlayArchive, userData, writeSeed} from '../../../src/stages/test/injection.ts';
 
@@ -57,7 +58,10 @@ describe('writeSeed()', () => {
 
 describe('overlayArchive()', () => {
   test('holds the checks as a site overlay', () => {
-    const names = execFileSync('cpio', ['-t', '--quiet'], {input: overlayArchive(plan), encoding: 'utf8'});
+    const names = execFileSync('cpio', ['-t', '--quiet'], {
+      input: gunzipSync(overlayArchive(plan)),
+      encoding: 'utf8',
+    });
 
     expect(names.split('\n').filter((name) => /\.(service|sh)$|plan$/.test(name))).toEqual([
       'fgimage/overlay/etc/systemd/system/fgimage-test.service',

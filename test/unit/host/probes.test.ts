@@ -6,11 +6,11 @@ import {checkHost} from '../../../src/host/doctor.ts';
 import {bootGuest, kvmCheck} from '../../../src/host/kvm.ts';
 import {arrivedExitCode} from '../../../src/host/kvm-guest.ts';
 import {probe} from '../../../src/host/probe.ts';
+import {programFolders} from '../../../src/host/program-folders.ts';
 import {
   findProgram,
   locate,
   needs,
-  programFolders,
   readRequirements,
 } from '../../../src/host/requirements.ts';
 
