@@ -1,12 +1,21 @@
 import {execFileSync} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
-import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {Worker} from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import {type CacheLayout, cacheLayout} from './layout.ts';
 import {type Lock, tryLock} from './lock.ts';
-import {type SummarizeOptions, type TreeSummary, summarizeTree} from './tree.ts';
+import {type SummarizeOptions, summarizeTree, type TreeSummary} from './tree.ts';
 import {listXattrs} from './xattrs.ts';
 
 /**
@@ -53,7 +62,9 @@ export class Store {
 
   /** What a key gave, if it is known and its content is there. */
   lookup(key: string): ActionRecord | undefined {
-    const row = this.#database.prepare('SELECT * FROM actions WHERE key = ?').get(key) as ActionRow | undefined;
+    const row = this.#database.prepare('SELECT * FROM actions WHERE key = ?').get(key) as
+      | ActionRow
+      | undefined;
     if (row === undefined) return undefined;
     if (row.durable === 0 && row.boot_id !== this.#bootId) return undefined;
     if (!existsSync(this.objectPath(row.digest))) return undefined;
@@ -90,15 +101,19 @@ export class Store {
 
   /** Makes what was recorded in this boot durable: its bytes first, then the fact. */
   flush(): void {
-    const pending = this.#database.prepare('SELECT key FROM actions WHERE durable = 0 AND boot_id = ?').all(this.#bootId) as {
+    const pending = this.#database
+      .prepare('SELECT key FROM actions WHERE durable = 0 AND boot_id = ?')
+      .all(this.#bootId) as {
       key: string;
     }[];
     if (pending.length === 0) return;
     execFileSync('sync', ['-f', this.layout.root]);
     const mark = this.#database.prepare('UPDATE actions SET durable = 1 WHERE key = ?');
-    this.#database.transaction(() => {
-      for (const {key} of pending) mark.run(key);
-    }).immediate();
+    this.#database
+      .transaction(() => {
+        for (const {key} of pending) mark.run(key);
+      })
+      .immediate();
   }
 
   objectPath(digest: string): string {
@@ -114,7 +129,10 @@ export class Store {
    * Moves `folder/tree`, made below `tmp/`, to its place by content digest. When the same content is there already
    * it stays and the new one is left behind for the run's clean-up.
    */
-  async publish(folder: string, clamp: SummarizeOptions['clamp']): Promise<{digest: string; sizeBytes: number}> {
+  async publish(
+    folder: string,
+    clamp: SummarizeOptions['clamp'],
+  ): Promise<{digest: string; sizeBytes: number}> {
     const tree = join(folder, 'tree');
     const xattrs = await listXattrs(tree);
     const summary = await summarizeInWorker({tree, xattrs, ...(clamp === undefined ? {} : {clamp})});
@@ -163,7 +181,9 @@ export class Store {
 
   /** Small facts that are expensive to find out again, by a key that holds all they depend on. */
   memo(key: string): string | undefined {
-    return this.#database.prepare('SELECT value FROM memo WHERE key = ?').pluck().get(key) as string | undefined;
+    return this.#database.prepare('SELECT value FROM memo WHERE key = ?').pluck().get(key) as
+      | string
+      | undefined;
   }
 
   setMemo(key: string, value: string): void {

@@ -104,5 +104,8 @@ function escapeBytes(bytes: Buffer): string {
   const text = bytes.toString('latin1');
   return /^[!-$&-~]*$/.test(text)
     ? text
-    : text.replace(/[^!-$&-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
+    : text.replace(
+        /[^!-$&-~]/g,
+        (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`,
+      );
 }

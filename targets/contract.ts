@@ -27,7 +27,11 @@ export interface AdaptPlan {
   readonly files: readonly TargetFile[];
   /** Files that the initial RAM disk's making reads, written before it is made (initramfs-tools(7) conf.d, hooks, scripts). */
   readonly initramfsFiles: readonly TargetFile[];
-  readonly services: {readonly enable: readonly string[]; readonly disable: readonly string[]; readonly mask: readonly string[]};
+  readonly services: {
+    readonly enable: readonly string[];
+    readonly disable: readonly string[];
+    readonly mask: readonly string[];
+  };
 }
 
 export interface TargetFile {
@@ -62,9 +66,20 @@ export interface NetbootPackPlan {
 }
 
 /** What a netboot set's files are called in the artifact folder. */
-export const netbootFiles = {kernel: 'vmlinuz', initrd: 'initrd.img', rootfs: 'root.squashfs', ipxe: 'boot.ipxe'} as const;
+export const netbootFiles = {
+  kernel: 'vmlinuz',
+  initrd: 'initrd.img',
+  rootfs: 'root.squashfs',
+  ipxe: 'boot.ipxe',
+} as const;
 
 /** One way of booting the artifact in `test:<target>`. */
 export type BootPlan =
-  | {readonly kind: 'disk'; readonly name: string; readonly firmware: 'bios' | 'uefi'; readonly seed: 'nocloud'; readonly memoryMiB: number}
+  | {
+      readonly kind: 'disk';
+      readonly name: string;
+      readonly firmware: 'bios' | 'uefi';
+      readonly seed: 'nocloud';
+      readonly memoryMiB: number;
+    }
   | {readonly kind: 'netboot'; readonly name: string; readonly memoryMiB: number};

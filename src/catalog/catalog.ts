@@ -24,7 +24,18 @@ export function enterImage(database: Database, image: CatalogImage): void {
       `INSERT OR REPLACE INTO images (image, target, digest, key, spec_digest, path, file, size_bytes, tested, built_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
-    .run(image.image, image.target, image.digest, image.key, image.specDigest, image.path, image.file, image.sizeBytes, image.tested, image.builtAt);
+    .run(
+      image.image,
+      image.target,
+      image.digest,
+      image.key,
+      image.specDigest,
+      image.path,
+      image.file,
+      image.sizeBytes,
+      image.tested,
+      image.builtAt,
+    );
 }
 
 /** All artifacts, the newest first. */

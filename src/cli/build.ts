@@ -10,8 +10,8 @@ import {type Delivery, type Plan, planImages} from '../plan/plan.ts';
 import {deliver} from '../run/deliver.ts';
 import {isComplete, runGraph, type StageState} from '../run/engine.ts';
 import type {Output, RunEvent, StageFailure} from '../run/events.ts';
-import {archiveUris} from '../run/host-archive.ts';
 import {RunHistory} from '../run/history.ts';
+import {archiveUris} from '../run/host-archive.ts';
 import {HostTools} from '../run/tools.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
 import type {Image, JsonObject, JsonValue} from '../spec/image.ts';
@@ -40,7 +40,12 @@ export async function runBuild(options: BuildOptions): Promise<ExitCode> {
   const store = openStore(cache);
   try {
     const spec = await readSpecWithMemory(options.file, {color: options.color, store});
-    const plan = await planSpec(spec, {store, test: options.test, images: options.images, targets: options.targets});
+    const plan = await planSpec(spec, {
+      store,
+      test: options.test,
+      images: options.images,
+      targets: options.targets,
+    });
     const tools = new HostTools(store);
     if (!isRoot() && (options.refresh || !isComplete({nodes: plan.nodes, store, tools}))) {
       store.close();
@@ -56,18 +61,37 @@ export async function runBuild(options: BuildOptions): Promise<ExitCode> {
 /** Plans a spec's images. Throws `FgError` for a name that is not in it. */
 export async function planSpec(
   spec: ReadSpec,
-  {store, test, images, targets}: {store: Store; test: boolean; images: readonly string[]; targets: readonly string[]},
+  {
+    store,
+    test,
+    images,
+    targets,
+  }: {store: Store; test: boolean; images: readonly string[]; targets: readonly string[]},
 ): Promise<Plan> {
   const known = spec.images.map(({name}) => name);
   for (const name of images) {
-    if (!known.includes(name)) throw new FgError('USAGE', `There is no image ${name} in ${spec.file}`, {hint: `Its images are ${known.join(', ')}`});
+    if (!known.includes(name))
+      throw new FgError('USAGE', `There is no image ${name} in ${spec.file}`, {
+        hint: `Its images are ${known.join(', ')}`,
+      });
   }
   const knownTargets = new Set(spec.images.flatMap((image) => image.targets.map(({name}) => name)));
   for (const name of targets) {
-    if (!knownTargets.has(name)) throw new FgError('USAGE', `There is no target ${name} in ${spec.file}`, {hint: `Its targets are ${[...knownTargets].join(', ')}`});
+    if (!knownTargets.has(name))
+      throw new FgError('USAGE', `There is no target ${name} in ${spec.file}`, {
+        hint: `Its targets are ${[...knownTargets].join(', ')}`,
+      });
   }
   const archiveOf = (os: Image['os']): ReturnType<typeof archiveUris> => archiveUris(os, store);
-  return planImages({images: spec.images, projectDir: spec.projectDir, targetOfType, archiveOf, test, onlyImages: images, onlyTargets: targets});
+  return planImages({
+    images: spec.images,
+    projectDir: spec.projectDir,
+    targetOfType,
+    archiveOf,
+    test,
+    onlyImages: images,
+    onlyTargets: targets,
+  });
 }
 
 interface BuildRun {
@@ -80,7 +104,12 @@ interface BuildRun {
 
 async function buildPlan({options, spec, plan, store, tools}: BuildRun): Promise<ExitCode> {
   const startedAt = Date.now();
-  const view = createView({mode: options.mode, verbose: options.verbose, stream: process.stdout, color: options.color});
+  const view = createView({
+    mode: options.mode,
+    verbose: options.verbose,
+    stream: process.stdout,
+    color: options.color,
+  });
   const history = new RunHistory(store.database, spec.file);
   const emit = (event: RunEvent): void => {
     history.note(event);
@@ -89,9 +118,25 @@ async function buildPlan({options, spec, plan, store, tools}: BuildRun): Promise
   const abort = cancelOnSignal(view);
   try {
     store.sweep();
-    emit({type: 'run-started', version: 1, time: startedAt, runId: history.id, file: spec.file, images: [...new Set(plan.deliveries.map(({image}) => image.name))]});
+    emit({
+      type: 'run-started',
+      version: 1,
+      time: startedAt,
+      runId: history.id,
+      file: spec.file,
+      images: [...new Set(plan.deliveries.map(({image}) => image.name))],
+    });
     for (const {id, kind, title, image, target, dependsOn} of plan.nodes) {
-      emit({type: 'stage-planned', time: Date.now(), stage: id, kind: id.split(':')[0] ?? kind, title, dependsOn, ...(image === undefined ? {} : {image}), ...(target === undefined ? {} : {target})});
+      emit({
+        type: 'stage-planned',
+        time: Date.now(),
+        stage: id,
+        kind: id.split(':')[0] ?? kind,
+        title,
+        dependsOn,
+        ...(image === undefined ? {} : {image}),
+        ...(target === undefined ? {} : {target}),
+      });
     }
     for (const message of spec.warnings) emit({type: 'warning', time: Date.now(), message});
     const states = await runGraph({
@@ -106,12 +151,19 @@ async function buildPlan({options, spec, plan, store, tools}: BuildRun): Promise
       force: (node) => options.refresh && node.kind === 'archive',
       gate: async (outputOf) => {
         const {checkPackageNames} = await import('./package-check.ts');
-        const diagnostics = checkPackageNames({plan, spec, pathOf: (id) => outputOf(id)?.path, color: options.color});
+        const diagnostics = checkPackageNames({
+          plan,
+          spec,
+          pathOf: (id) => outputOf(id)?.path,
+          color: options.color,
+        });
         return diagnostics.length === 0 ? undefined : {reason: 'unknown-package', diagnostics};
       },
     });
     const cancelled = abort.signal.aborted;
-    const outputs = plan.deliveries.map((delivery) => finishDelivery(delivery, {options, spec, plan, store, tools, states}));
+    const outputs = plan.deliveries.map((delivery) =>
+      finishDelivery(delivery, {options, spec, plan, store, tools, states}),
+    );
     store.flush();
     const counts = countStates(states);
     emit({
@@ -150,7 +202,10 @@ function cancelOnSignal(view: View): {readonly signal: AbortSignal; dispose: () 
 }
 
 /** Hands out an artifact that passed what was asked of it, and enters it into the catalog. */
-function finishDelivery(delivery: Delivery, run: BuildRun & {states: ReadonlyMap<string, StageState>}): Output {
+function finishDelivery(
+  delivery: Delivery,
+  run: BuildRun & {states: ReadonlyMap<string, StageState>},
+): Output {
   const {options, spec, plan, store, states} = run;
   const image = delivery.image.name;
   const {target} = delivery;
@@ -160,32 +215,68 @@ function finishDelivery(delivery: Delivery, run: BuildRun & {states: ReadonlyMap
   const ownStates = own.map(({id}) => states.get(id));
   const failed = ownStates.some((state) => state?.state === 'failed');
   const made = pack?.state === 'run' || pack?.state === 'cached' ? pack : undefined;
-  const tested = delivery.test === undefined ? 'not tested' : test?.state === 'failed' ? 'failed' : test?.state === 'skipped' ? 'not tested' : 'passed';
+  const tested =
+    delivery.test === undefined
+      ? 'not tested'
+      : test?.state === 'failed'
+        ? 'failed'
+        : test?.state === 'skipped'
+          ? 'not tested'
+          : 'passed';
   if (made === undefined || failed || test?.state === 'skipped') {
     return {image, target, state: failed ? 'failed' : 'skipped', ...(failed ? {tested} : {})};
   }
   const {result} = made.output;
-  const {path} = deliver(store, options.output, {image, target, digest: made.output.digest, manifest: manifest(delivery, run, made.key)});
-  const file = String(result['artifact']);
+  const {path} = deliver(store, options.output, {
+    image,
+    target,
+    digest: made.output.digest,
+    manifest: manifest(delivery, run, made.key),
+  });
+  const file = typeof result['artifact'] === 'string' ? result['artifact'] : '';
   const sizeBytes = Number(result['size_bytes']);
   const row: CatalogImage = {
-    image, target, digest: made.output.digest, key: made.key, specDigest: spec.digest, path, file, sizeBytes,
+    image,
+    target,
+    digest: made.output.digest,
+    key: made.key,
+    specDigest: spec.digest,
+    path,
+    file,
+    sizeBytes,
     tested: tested === 'passed' ? 'passed' : 'not tested',
-    builtAt: Number(store.lookup(made.key)?.startedAt ?? Date.now()),
+    builtAt: store.lookup(made.key)?.startedAt ?? Date.now(),
   };
   enterImage(store.database, row);
-  const durationMs = ownStates.reduce((sum, state) => sum + (state?.state === 'run' ? state.durationMs : 0), 0);
+  const durationMs = ownStates.reduce(
+    (sum, state) => sum + (state?.state === 'run' ? state.durationMs : 0),
+    0,
+  );
   const state = ownStates.some((one) => one?.state === 'run') ? 'built' : 'cached';
   return {image, target, state, path, file, sizeBytes, digest: made.output.digest, tested, durationMs};
 }
 
 /** manifest.json but for the files: what an artifact is and how it was made. */
-function manifest(delivery: Delivery, {spec, plan, store, states, tools}: BuildRun & {states: ReadonlyMap<string, StageState>}, packKey: string): JsonObject {
+function manifest(
+  delivery: Delivery,
+  {spec, plan, store, states, tools}: BuildRun & {states: ReadonlyMap<string, StageState>},
+  packKey: string,
+): JsonObject {
   const used = usedStages(delivery, plan.nodes);
   const record = store.lookup(packKey);
-  const {packages, kernels, artifact, format, virtual_size_bytes: virtualSize} = (record?.result ?? {}) as JsonObject;
+  const {
+    packages,
+    kernels,
+    artifact,
+    format,
+    virtual_size_bytes: virtualSize,
+  } = (record?.result ?? {}) as JsonObject;
   const test = delivery.test === undefined ? undefined : states.get(delivery.test);
-  const toolVersions = Object.fromEntries([...new Set(used.flatMap((node) => node.tools))].sort().map((name) => [name, tools.find(name)?.version ?? '']));
+  const toolVersions = Object.fromEntries(
+    [...new Set(used.flatMap((node) => node.tools))]
+      .sort()
+      .map((name) => [name, tools.find(name)?.version ?? '']),
+  );
   return {
     version: 1,
     generator: `fgimage ${packageVersion()}`,
@@ -221,7 +312,12 @@ function usedStages(delivery: Delivery, nodes: readonly StageNode[]): readonly S
   return nodes.filter(({id}) => wanted.has(id));
 }
 
-function countStates(states: ReadonlyMap<string, StageState>): {run: number; cached: number; failed: number; skipped: number} {
+function countStates(states: ReadonlyMap<string, StageState>): {
+  run: number;
+  cached: number;
+  failed: number;
+  skipped: number;
+} {
   const counts = {run: 0, cached: 0, failed: 0, skipped: 0};
   for (const {state} of states.values()) counts[state] += 1;
   return counts;
@@ -230,7 +326,11 @@ function countStates(states: ReadonlyMap<string, StageState>): {run: number; cac
 function exitCodeOf(states: ReadonlyMap<string, StageState>): ExitCode {
   const failures = [...states.values()].flatMap((state) => (state.state === 'failed' ? [state.failure] : []));
   const codes = failures.map(exitCodeOfFailure);
-  return codes.length === 0 ? exitCode.done : codes.includes(exitCode.usage) ? exitCode.usage : (codes[0] ?? exitCode.stageFailed);
+  return codes.length === 0
+    ? exitCode.done
+    : codes.includes(exitCode.usage)
+      ? exitCode.usage
+      : (codes[0] ?? exitCode.stageFailed);
 }
 
 function exitCodeOfFailure({reason}: StageFailure): ExitCode {
@@ -255,13 +355,33 @@ export function openStore(root: string): Store {
     return Store.open(root);
   } catch (error) {
     if (isErrno(error, 'ENOSPC', 'EDQUOT', 'SQLITE_FULL')) {
-      throw new FgError('NO_SPACE', `No space left for the cache in ${root}`, {cause: error, hint: 'Free some space there, or name another folder with --cache-dir'});
-    }
-    if (isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'SQLITE_CANTOPEN', 'SQLITE_READONLY', 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) {
-      throw new FgError('CACHE_UNUSABLE', `Cannot use ${root} as the cache: ${error instanceof Error ? error.message : ''}`, {
+      throw new FgError('NO_SPACE', `No space left for the cache in ${root}`, {
         cause: error,
-        hint: 'Name a folder on a local file system that you can write, with --cache-dir or $FGIMAGE_CACHE',
+        hint: 'Free some space there, or name another folder with --cache-dir',
       });
+    }
+    if (
+      isErrno(
+        error,
+        'EACCES',
+        'EPERM',
+        'EROFS',
+        'ENOTDIR',
+        'EEXIST',
+        'SQLITE_CANTOPEN',
+        'SQLITE_READONLY',
+        'SQLITE_NOTADB',
+        'SQLITE_CORRUPT',
+      )
+    ) {
+      throw new FgError(
+        'CACHE_UNUSABLE',
+        `Cannot use ${root} as the cache: ${error instanceof Error ? error.message : ''}`,
+        {
+          cause: error,
+          hint: 'Name a folder on a local file system that you can write, with --cache-dir or $FGIMAGE_CACHE',
+        },
+      );
     }
     throw error;
   }
@@ -272,7 +392,9 @@ async function refuseUserNamespace(cache: string): Promise<never> {
   const {requireHost} = await import('../host/require-host.ts');
   const host = await requireHost({needs: ['build', 'unprivileged'], cacheFolder: cache});
   throw host.ok
-    ? new FgError('HOST_USERNS', 'This host does not let an ordinary user make a user namespace', {hint: 'Run "fgimage doctor" to see what to change, or build as root'})
+    ? new FgError('HOST_USERNS', 'This host does not let an ordinary user make a user namespace', {
+        hint: 'Run "fgimage doctor" to see what to change, or build as root',
+      })
     : host.error;
 }
 

@@ -2,7 +2,15 @@ import {type ExitCode, exitCode} from '../errors.ts';
 import {readSpec} from './spec.ts';
 
 /** `fgimage config`: the images after `extends`, `images`, `from`, `matrix` and the defaults. */
-export async function runConfig({file, json, color}: {file: string; json: boolean; color: boolean}): Promise<ExitCode> {
+export async function runConfig({
+  file,
+  json,
+  color,
+}: {
+  file: string;
+  json: boolean;
+  color: boolean;
+}): Promise<ExitCode> {
   const {images, warnings} = await readSpec(file, {color});
   for (const warning of warnings) process.stderr.write(`${warning}\n`);
   const merged = {images: Object.fromEntries(images.map(({name, ...image}) => [name, image]))};

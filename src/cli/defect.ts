@@ -1,4 +1,4 @@
-import {exitCode, type ExitCode} from '../errors.ts';
+import {type ExitCode, exitCode} from '../errors.ts';
 import {packageVersion} from '../package-root.ts';
 
 /** An error that no user can cause: a ready-made report instead of a bare stack. */

@@ -28,7 +28,9 @@ export function runImages({cacheDir, json}: {cacheDir: string | undefined; json:
       image.digest.slice(0, 12),
       image.present ? `${image.path}/${image.file}` : `${image.path} (gone)`,
     ]);
-    process.stdout.write(`${formatTable([['image', 'target', 'size', 'tested', 'built (UTC)', 'digest', 'where'], ...rows].map((row) => row.map((text) => ({text})))).join('\n')}\n`);
+    process.stdout.write(
+      `${formatTable([['image', 'target', 'size', 'tested', 'built (UTC)', 'digest', 'where'], ...rows].map((row) => row.map((text) => ({text})))).join('\n')}\n`,
+    );
     return exitCode.done;
   } finally {
     store.close();

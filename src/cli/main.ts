@@ -10,7 +10,10 @@ import type {ViewMode} from '../ui/view.ts';
  */
 const flags = {
   file: ['-f, --file <path>', 'The spec', {default: 'fgimage.yaml'}],
-  cacheDir: ['--cache-dir <folder>', 'The cache (else $FGIMAGE_CACHE, $XDG_CACHE_HOME/fgimage, ~/.cache/fgimage)'],
+  cacheDir: [
+    '--cache-dir <folder>',
+    'The cache (else $FGIMAGE_CACHE, $XDG_CACHE_HOME/fgimage, ~/.cache/fgimage)',
+  ],
   json: ['--json', 'Print JSON'],
 } as const;
 
@@ -62,7 +65,13 @@ cli
   .option(...flags.file)
   .option(...flags.cacheDir)
   .action((options: Options) =>
-    run(options, async () => (await import('./validate.ts')).runValidate({file: text(options, 'file') ?? 'fgimage.yaml', cacheDir: text(options, 'cacheDir'), color})),
+    run(options, async () =>
+      (await import('./validate.ts')).runValidate({
+        file: text(options, 'file') ?? 'fgimage.yaml',
+        cacheDir: text(options, 'cacheDir'),
+        color,
+      }),
+    ),
   );
 
 cli
@@ -70,7 +79,13 @@ cli
   .option(...flags.file)
   .option(...flags.json)
   .action((options: Options) =>
-    run(options, async () => (await import('./config.ts')).runConfig({file: text(options, 'file') ?? 'fgimage.yaml', json: options['json'] === true, color})),
+    run(options, async () =>
+      (await import('./config.ts')).runConfig({
+        file: text(options, 'file') ?? 'fgimage.yaml',
+        json: options['json'] === true,
+        color,
+      }),
+    ),
   );
 
 cli
@@ -82,7 +97,12 @@ cli
   .option(...flags.cacheDir)
   .option(...flags.json)
   .action((options: Options) =>
-    run(options, async () => (await import('./images.ts')).runImages({cacheDir: text(options, 'cacheDir'), json: options['json'] === true})),
+    run(options, async () =>
+      (await import('./images.ts')).runImages({
+        cacheDir: text(options, 'cacheDir'),
+        json: options['json'] === true,
+      }),
+    ),
   );
 
 cli
@@ -94,7 +114,11 @@ cli
     run(options, async () => {
       const cacheFolder = text(options, 'cacheDir');
       const {runDoctor} = await import('./doctor.ts');
-      return runDoctor({install: options['install'] === true, json: options['json'] === true, ...(cacheFolder === undefined ? {} : {cacheFolder})});
+      return runDoctor({
+        install: options['install'] === true,
+        json: options['json'] === true,
+        ...(cacheFolder === undefined ? {} : {cacheFolder}),
+      });
     }),
   );
 
@@ -106,8 +130,10 @@ cli.command('[...words]', '').action((words: string[]) =>
       return exitCode.usage;
     }
     const {nearest} = await import('../spec/nearest.ts');
-    const similar = nearest(String(word), ['build', 'validate', 'config', 'schema', 'images', 'doctor']);
-    throw new FgError('USAGE', `There is no command ${String(word)}`, {hint: similar === undefined ? 'See fgimage --help' : `Did you mean fgimage ${similar}?`});
+    const similar = nearest(word, ['build', 'validate', 'config', 'schema', 'images', 'doctor']);
+    throw new FgError('USAGE', `There is no command ${word}`, {
+      hint: similar === undefined ? 'See fgimage --help' : `Did you mean fgimage ${similar}?`,
+    });
   }),
 );
 
@@ -123,13 +149,18 @@ async function run(options: Options, command: () => Promise<ExitCode>): Promise<
 /** Words after `--`, and options that cac has no name for. */
 function refuseExtraWords(options: Options): void {
   const extra = options['--'];
-  if (Array.isArray(extra) && extra.length > 0) throw new FgError('USAGE', `Unknown words: ${extra.join(' ')}`, {hint: 'See fgimage --help'});
+  if (Array.isArray(extra) && extra.length > 0)
+    throw new FgError('USAGE', `Unknown words: ${extra.join(' ')}`, {hint: 'See fgimage --help'});
 }
 
 async function printError(error: unknown): Promise<ExitCode> {
   if (error instanceof FgError) {
     const report = 'report' in error && typeof error.report === 'string' ? error.report : undefined;
-    process.stderr.write(report === undefined ? `error: ${error.message}\n${error.hint === undefined ? '' : `  mend: ${error.hint}\n`}` : `${report.trimEnd()}\n`);
+    process.stderr.write(
+      report === undefined
+        ? `error: ${error.message}\n${error.hint === undefined ? '' : `  mend: ${error.hint}\n`}`
+        : `${report.trimEnd()}\n`,
+    );
     return error.exitCode;
   }
   if (error instanceof Error && error.name === 'CACError') {
@@ -155,14 +186,17 @@ function list(options: Options, name: string): readonly string[] {
 function positiveInteger(options: Options, name: string): number | undefined {
   const value = text(options, name);
   if (value === undefined) return undefined;
-  if (!/^[1-9]\d*$/.test(value)) throw new FgError('USAGE', `--${name} wants a whole number from 1, not ${value}`);
+  if (!/^[1-9]\d*$/.test(value))
+    throw new FgError('USAGE', `--${name} wants a whole number from 1, not ${value}`);
   return Number(value);
 }
 
 function viewMode(options: Options): ViewMode {
   if (options['json'] === true) return 'json';
   if (options['quiet'] === true) return 'quiet';
-  return process.stdout.isTTY && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined ? 'tty' : 'plain';
+  return process.stdout.isTTY && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined
+    ? 'tty'
+    : 'plain';
 }
 
 try {

@@ -1,9 +1,9 @@
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Plan} from '../plan/plan.ts';
-import {packageNamesFile} from '../stages/archive.ts';
 import {diagnosticAt, formatDiagnostic} from '../spec/diagnostic.ts';
 import {nearest} from '../spec/nearest.ts';
+import {packageNamesFile} from '../stages/archive.ts';
 import type {ReadSpec} from './spec.ts';
 
 export interface PackageCheck {
@@ -29,9 +29,16 @@ export function checkPackageNames({plan, spec, pathOf, color}: PackageCheck): re
       if (known.has(name.replace(/:.*$/, ''))) return [];
       const similar = nearest(name, names);
       const message = `There is no package ${name} in the archives of ${image.os.distribution} ${image.os.release}${image.repositories.length > 0 ? ' and the repositories' : ''}`;
-      const hint = similar === undefined ? 'Remove it, or add the archive that has it under repositories' : `Write ${similar}, or add the archive that has ${name} under repositories`;
+      const hint =
+        similar === undefined
+          ? 'Remove it, or add the archive that has it under repositories'
+          : `Write ${similar}, or add the archive that has ${name} under repositories`;
       const position = spec.packagePositions[image.name]?.[index];
-      return [position === undefined || position === null ? `error: ${message}\n  mend: ${hint}` : formatDiagnostic(diagnosticAt(position, {message, hint}), {color})];
+      return [
+        position === undefined || position === null
+          ? `error: ${message}\n  mend: ${hint}`
+          : formatDiagnostic(diagnosticAt(position, {message, hint}), {color}),
+      ];
     });
   });
 }

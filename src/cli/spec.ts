@@ -39,7 +39,10 @@ export async function readSpec(file: string, {color}: {color: boolean}): Promise
   const loaded = await loadSpec({file});
   if (!loaded.ok) throw new SpecError(formatDiagnostics(loaded.error, {color}));
   const spec = loaded.value;
-  const positions = spec.images.map(({name, packages}) => [name, packages.map((_, index) => spec.locate(name, ['packages', index]) ?? null)] as const);
+  const positions = spec.images.map(
+    ({name, packages}) =>
+      [name, packages.map((_, index) => spec.locate(name, ['packages', index]) ?? null)] as const,
+  );
   return {
     file: spec.file,
     projectDir: spec.projectDir,
@@ -55,12 +58,20 @@ export async function readSpec(file: string, {color}: {color: boolean}): Promise
  * As `readSpec`, but a spec whose files are byte for byte those of an earlier reading is not parsed and checked
  * again. What the check found out about other files of the project (are they there?) the plan asks anew.
  */
-export async function readSpecWithMemory(file: string, {color, store}: {color: boolean; store: Store}): Promise<ReadSpec> {
+export async function readSpecWithMemory(
+  file: string,
+  {color, store}: {color: boolean; store: Store},
+): Promise<ReadSpec> {
   const memo = `spec:${packageVersion()}:${resolve(file)}`;
   const known = store.memo(memo);
   if (known !== undefined) {
     const remembered = JSON.parse(known) as ReadSpec;
-    if (remembered.files.every(({path, sha256: digest}) => existsSync(path) && sha256(readFileSync(path)) === digest)) return remembered;
+    if (
+      remembered.files.every(
+        ({path, sha256: digest}) => existsSync(path) && sha256(readFileSync(path)) === digest,
+      )
+    )
+      return remembered;
   }
   const spec = await readSpec(file, {color});
   if (spec.warnings.length === 0) store.setMemo(memo, JSON.stringify(spec));

@@ -6,13 +6,26 @@ import {openStore, planSpec} from './build.ts';
 import {readSpec, SpecError} from './spec.ts';
 
 /** `fgimage validate`: every error of a spec at once, without network; package names where lists are in the cache. */
-export async function runValidate({file, cacheDir, color}: {file: string; cacheDir: string | undefined; color: boolean}): Promise<ExitCode> {
+export async function runValidate({
+  file,
+  cacheDir,
+  color,
+}: {
+  file: string;
+  cacheDir: string | undefined;
+  color: boolean;
+}): Promise<ExitCode> {
   const spec = await readSpec(file, {color});
   for (const warning of spec.warnings) process.stderr.write(`${warning}\n`);
   const checked = await checkPackages();
-  const images = spec.images.map((image) => `${image.name} (${image.targets.map(({name}) => name).join(', ') || 'no target'})`);
+  const images = spec.images.map(
+    (image) => `${image.name} (${image.targets.map(({name}) => name).join(', ') || 'no target'})`,
+  );
   process.stdout.write(`${file} is valid: ${images.join('; ')}\n`);
-  if (!checked) process.stdout.write('Package names were not checked: no package lists are in the cache yet; a build reads them\n');
+  if (!checked)
+    process.stdout.write(
+      'Package names were not checked: no package lists are in the cache yet; a build reads them\n',
+    );
   return exitCode.done;
 
   async function checkPackages(): Promise<boolean> {

@@ -25,12 +25,18 @@ export function fingerprint(projectDir: string, path: string): string {
     return `${digestFile(absolute)}${(stat.mode & 0o100) === 0 ? '' : '+x'}`;
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw error;
-    throw new FgError('SPEC_INVALID', `Cannot read ${path}, which the spec names`, {cause: error, hint: 'Restore the file or take it out of the spec'});
+    throw new FgError('SPEC_INVALID', `Cannot read ${path}, which the spec names`, {
+      cause: error,
+      hint: 'Restore the file or take it out of the spec',
+    });
   }
 }
 
 /** Expands `copy` entries to files, sorted bytewise, so that the order of a folder's entries never shows. */
-export async function expandCopies(projectDir: string, copies: readonly Copy[]): Promise<readonly CopiedFile[]> {
+export async function expandCopies(
+  projectDir: string,
+  copies: readonly Copy[],
+): Promise<readonly CopiedFile[]> {
   const files: CopiedFile[] = [];
   for (const copy of copies) {
     for (const {source, inside} of await matches(projectDir, copy)) {
@@ -59,15 +65,28 @@ async function matches(projectDir: string, copy: Copy): Promise<readonly {source
     const plain = pattern.replace(/\/+$/, '');
     const stat = existsSync(join(projectDir, plain)) ? lstatSync(join(projectDir, plain)) : undefined;
     if (stat !== undefined && !stat.isDirectory()) {
-      found.push({source: plain, inside: copy.path.endsWith('/') || copy.source.length > 1 ? posix.basename(plain) : ''});
+      found.push({
+        source: plain,
+        inside: copy.path.endsWith('/') || copy.source.length > 1 ? posix.basename(plain) : '',
+      });
       continue;
     }
     const base = stat === undefined ? fixedPart(pattern) : plain;
     const wanted = stat === undefined ? pattern : `${glob.escapePath(plain)}/**`;
-    const sources = await glob(wanted, {cwd: projectDir, dot: true, followSymbolicLinks: false, onlyFiles: false, ignore: [...copy.exclude], objectMode: true});
+    const sources = await glob(wanted, {
+      cwd: projectDir,
+      dot: true,
+      followSymbolicLinks: false,
+      onlyFiles: false,
+      ignore: [...copy.exclude],
+      objectMode: true,
+    });
     for (const entry of sources) {
       if (entry.dirent.isDirectory()) continue;
-      found.push({source: entry.path, inside: base === '' || base === '.' ? entry.path : posix.relative(base, entry.path)});
+      found.push({
+        source: entry.path,
+        inside: base === '' || base === '.' ? entry.path : posix.relative(base, entry.path),
+      });
     }
   }
   return found.sort((a, b) => Buffer.compare(Buffer.from(a.source), Buffer.from(b.source)));

@@ -38,12 +38,24 @@ export function stageKey(parts: KeyParts): StageKey {
 
 /** SHA-256 over object-hash's canonical form: key order does not count, list order does. */
 export function canonicalDigest(value: JsonValue): string {
-  return hash(value, {algorithm: 'sha256', encoding: 'hex', respectType: false, unorderedObjects: true, unorderedArrays: false});
+  return hash(value, {
+    algorithm: 'sha256',
+    encoding: 'hex',
+    respectType: false,
+    unorderedObjects: true,
+    unorderedArrays: false,
+  });
 }
 
 /** A UUID (version 5, RFC 9562) for one role under a key, so that every id in an image follows from its inputs. */
 export function derivedUuid(key: StageKey, role: string): string {
   const digest = canonicalDigest({key, role});
   const variant = ((parseInt(digest.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
-  return [digest.slice(0, 8), digest.slice(8, 12), `5${digest.slice(13, 16)}`, `${variant}${digest.slice(17, 20)}`, digest.slice(20, 32)].join('-');
+  return [
+    digest.slice(0, 8),
+    digest.slice(8, 12),
+    `5${digest.slice(13, 16)}`,
+    `${variant}${digest.slice(17, 20)}`,
+    digest.slice(20, 32),
+  ].join('-');
 }

@@ -1,5 +1,13 @@
 import type {Target} from '../../targets/contract.ts';
-import type {Image, ImageTarget, JsonObject, JsonValue, Os, PackageRequest, Repository} from '../spec/image.ts';
+import type {
+  Image,
+  ImageTarget,
+  JsonObject,
+  JsonValue,
+  Os,
+  PackageRequest,
+  Repository,
+} from '../spec/image.ts';
 import {expandCopies, fingerprint} from './fingerprint.ts';
 import type {StageKind, StageNode} from './graph.ts';
 import {type DistributionTemplate, readTemplate, releaseOf} from './template.ts';
@@ -41,14 +49,27 @@ export interface Delivery {
  * the plans it gives, which are hashed as they are.
  */
 const versions: Readonly<Record<StageKind, number>> = {
-  archive: 1, base: 1, repositories: 1, packages: 1, settings: 1, users: 1, files: 1, provision: 1, services: 1,
-  adapt: 1, initramfs: 1, pack: 1, test: 1,
+  archive: 1,
+  base: 1,
+  repositories: 1,
+  packages: 1,
+  settings: 1,
+  users: 1,
+  files: 1,
+  provision: 1,
+  services: 1,
+  adapt: 1,
+  initramfs: 1,
+  pack: 1,
+  test: 1,
 };
 
 /** Turns images into the stage graph. Reads the project's files to fingerprint them, and nothing else. */
 export async function planImages(request: PlanRequest): Promise<Plan> {
   const builder = new Builder(request);
-  const wanted = request.images.filter(({name}) => request.onlyImages.length === 0 || request.onlyImages.includes(name));
+  const wanted = request.images.filter(
+    ({name}) => request.onlyImages.length === 0 || request.onlyImages.includes(name),
+  );
   const deliveries: Delivery[] = [];
   for (const image of wanted) {
     for (const target of image.targets) {
@@ -83,26 +104,45 @@ class Builder {
     const {initramfsPackages, initramfsFiles, ...plan} = target.adapt(image, options);
     const of = `${image.name}/${name}`;
     const initramfs = this.#add({
-      ...common, id: `initramfs:${of}`, kind: 'initramfs', title: `initial RAM disk ${image.name} for ${name}`,
-      dependsOn: [archive, ...layers], layers,
+      ...common,
+      id: `initramfs:${of}`,
+      kind: 'initramfs',
+      title: `initial RAM disk ${image.name} for ${name}`,
+      dependsOn: [archive, ...layers],
+      layers,
       params: {plan: json({initramfsPackages, initramfsFiles}), target_version: target.version, ...epoch},
     });
     const adapt = this.#add({
-      ...common, id: `adapt:${of}`, kind: 'adapt', title: `adapt ${image.name} to ${name}`,
-      dependsOn: [archive, ...layers], layers,
+      ...common,
+      id: `adapt:${of}`,
+      kind: 'adapt',
+      title: `adapt ${image.name} to ${name}`,
+      dependsOn: [archive, ...layers],
+      layers,
       params: {plan: json(plan), target_version: target.version, ...epoch},
     });
     const packPlan = target.pack(image, options);
     const pack = this.#add({
-      ...common, id: `pack:${of}`, kind: 'pack', title: `pack ${image.name} for ${name}`,
-      dependsOn: [initramfs, ...layers, adapt], layers: [...layers, adapt],
+      ...common,
+      id: `pack:${of}`,
+      kind: 'pack',
+      title: `pack ${image.name} for ${name}`,
+      dependsOn: [initramfs, ...layers, adapt],
+      layers: [...layers, adapt],
       params: {plan: json(packPlan), target_version: target.version, ...epoch},
-      tools: packPlan.kind === 'disk' ? ['sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img'] : ['mksquashfs'],
+      tools:
+        packPlan.kind === 'disk'
+          ? ['sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img']
+          : ['mksquashfs'],
     });
     if (!this.#request.test) return {image, target: name, pack};
     const test = this.#add({
-      ...common, id: `test:${of}`, kind: 'test', title: `boot ${image.name} as ${name}`,
-      dependsOn: [pack], layers: [],
+      ...common,
+      id: `test:${of}`,
+      kind: 'test',
+      title: `boot ${image.name} as ${name}`,
+      dependsOn: [pack],
+      layers: [],
       params: {plan: json(packPlan), boots: json(target.boot(image, options)), tests: json(image.tests)},
       tools: ['qemu-system-x86_64'],
     });
@@ -115,27 +155,49 @@ class Builder {
     const template = this.#template(image.os);
     const epoch = this.#epoch(image.os);
     const parent = image.from === undefined ? undefined : await this.#customize(this.#imageNamed(image.from));
-    const archive = image.repositories.length > 0 ? this.#archive(image.os, image) : (parent?.archive ?? this.#archive(image.os));
+    const archive =
+      image.repositories.length > 0
+        ? this.#archive(image.os, image)
+        : (parent?.archive ?? this.#archive(image.os));
     const layers: string[] = parent === undefined ? [this.#base(image.os)] : [...parent.layers];
 
-    const part = (name: string, kind: StageKind, rest: {params: JsonObject; files?: readonly string[]; archive?: boolean}): void => {
-      layers.push(this.#add({
-        id: `customize:${image.name}/${name}`, kind, title: `customize ${image.name}: ${name}`, image: image.name,
-        dependsOn: [...(rest.archive === true ? [archive] : []), ...layers], layers: [...layers],
-        params: {...rest.params, ...epoch},
-        files: rest.files ?? [],
-      }));
+    const part = (
+      name: string,
+      kind: StageKind,
+      rest: {params: JsonObject; files?: readonly string[]; archive?: boolean},
+    ): void => {
+      layers.push(
+        this.#add({
+          id: `customize:${image.name}/${name}`,
+          kind,
+          title: `customize ${image.name}: ${name}`,
+          image: image.name,
+          dependsOn: [...(rest.archive === true ? [archive] : []), ...layers],
+          layers: [...layers],
+          params: {...rest.params, ...epoch},
+          files: rest.files ?? [],
+        }),
+      );
     };
     if (image.repositories.length > 0) {
-      part('repositories', 'repositories', {params: {repositories: json(image.repositories)}, files: image.repositories.map(({signed_by: key}) => key)});
+      part('repositories', 'repositories', {
+        params: {repositories: json(image.repositories)},
+        files: image.repositories.map(({signed_by: key}) => key),
+      });
     }
     if (parent === undefined || image.kernel.package !== undefined) {
       const kernel = image.kernel.package ?? template.kernel[image.os.architecture] ?? 'linux-image-generic';
-      part('kernel', 'packages', {archive: true, params: {install: [kernel, ...template.kernel_packages], remove: []}});
+      part('kernel', 'packages', {
+        archive: true,
+        params: {install: [kernel, ...template.kernel_packages], remove: []},
+      });
     }
     const packages = [...image.packages.map(requestWord), ...impliedPackages(image)];
     if (packages.length + image.remove_packages.length > 0) {
-      part('packages', 'packages', {archive: true, params: {install: unique(packages), remove: unique(image.remove_packages)}});
+      part('packages', 'packages', {
+        archive: true,
+        params: {install: unique(packages), remove: unique(image.remove_packages)},
+      });
     }
     const {hostname, locale, timezone} = image;
     if (hostname !== undefined || locale !== undefined || timezone !== undefined) {
@@ -147,14 +209,18 @@ class Builder {
     const copied = await expandCopies(this.#request.projectDir, image.copy);
     if (copied.length + image.write_files.length > 0) {
       const sources = image.write_files.map(({source}) => source).filter((source) => source !== undefined);
-      part('files', 'files', {params: {copied: json(copied), write_files: json(image.write_files)}, files: unique([...sources, ...copied.map(({source}) => source)])});
+      part('files', 'files', {
+        params: {copied: json(copied), write_files: json(image.write_files)},
+        files: unique([...sources, ...copied.map(({source}) => source)]),
+      });
     }
     for (const [index, provisioner] of image.provision.entries()) {
       const files = provisioner.file === undefined ? [] : [provisioner.file];
       part(`provision-${String(index + 1)}`, 'provision', {params: {provisioner: json(provisioner)}, files});
     }
     const {enable, disable, mask} = image.services;
-    if (enable.length + disable.length + mask.length > 0) part('services', 'services', {params: json(image.services) as JsonObject});
+    if (enable.length + disable.length + mask.length > 0)
+      part('services', 'services', {params: json(image.services) as JsonObject});
 
     const customized = {archive, layers};
     this.#customized.set(image.name, customized);
@@ -166,10 +232,18 @@ class Builder {
     const id = `base:${os.distribution}-${os.release}-${os.architecture}${os.snapshot === undefined ? '' : `-${os.snapshot}`}`;
     const archive = this.#archive(os);
     return this.#add({
-      id, kind: 'base', title: `base ${os.distribution} ${os.release}`, dependsOn: [archive], layers: [],
+      id,
+      kind: 'base',
+      title: `base ${os.distribution} ${os.release}`,
+      dependsOn: [archive],
+      layers: [],
       params: {
-        release: os.release, architecture: os.architecture, variant: template.variant, packages: template.packages,
-        sources: json(this.#sources(os, [])), ...this.#epoch(os),
+        release: os.release,
+        architecture: os.architecture,
+        variant: template.variant,
+        packages: template.packages,
+        sources: json(this.#sources(os, [])),
+        ...this.#epoch(os),
       },
       tools: ['mmdebstrap', 'apt-get'],
     });
@@ -180,7 +254,11 @@ class Builder {
     const name = `${os.distribution}-${os.release}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${image === undefined ? '' : `/${image.name}`}`;
     const repositories = image?.repositories ?? [];
     return this.#add({
-      id: `archive:${name}`, kind: 'archive', title: `package lists ${name}`, dependsOn: [], layers: [],
+      id: `archive:${name}`,
+      kind: 'archive',
+      title: `package lists ${name}`,
+      dependsOn: [],
+      layers: [],
       ...(image === undefined ? {} : {image: image.name}),
       params: {sources: json(this.#sources(os, repositories))},
       files: repositories.map(({signed_by: key}) => key),
@@ -193,15 +271,27 @@ class Builder {
     const release = releaseOf(template, os);
     const uris = this.#request.archiveOf(os);
     const of = (uri: string, suite: string): JsonObject => ({
-      uri, suite, components: template.components, signed_by: template.keyring, project_key: false, expired_ok: os.snapshot !== undefined,
+      uri,
+      suite,
+      components: template.components,
+      signed_by: template.keyring,
+      project_key: false,
+      expired_ok: os.snapshot !== undefined,
     });
     return [
       ...release.suites.map((suite) => of(uris.main, suite)),
       ...(uris.security === undefined ? [] : [of(uris.security, release.security)]),
       ...repositories.flatMap((repository) =>
-        repository.suites.map((suite): JsonObject => ({
-          uri: repository.uri, suite, components: repository.components, signed_by: repository.signed_by, project_key: true, expired_ok: false,
-        })),
+        repository.suites.map(
+          (suite): JsonObject => ({
+            uri: repository.uri,
+            suite,
+            components: repository.components,
+            signed_by: repository.signed_by,
+            project_key: true,
+            expired_ok: false,
+          }),
+        ),
       ),
     ];
   }
@@ -226,9 +316,16 @@ class Builder {
   }
 
   /** Adds a node once; the same id has the same content. */
-  #add(node: Omit<StageNode, 'version' | 'files' | 'tools'> & {files?: readonly string[]; tools?: readonly string[]}): string {
+  #add(
+    node: Omit<StageNode, 'version' | 'files' | 'tools'> & {
+      files?: readonly string[];
+      tools?: readonly string[];
+    },
+  ): string {
     if (!this.nodes.some(({id}) => id === node.id)) {
-      const files = Object.fromEntries((node.files ?? []).map((path) => [path, fingerprint(this.#request.projectDir, path)]));
+      const files = Object.fromEntries(
+        (node.files ?? []).map((path) => [path, fingerprint(this.#request.projectDir, path)]),
+      );
       this.nodes.push({...node, version: versions[node.kind], files, tools: node.tools ?? []});
     }
     return node.id;

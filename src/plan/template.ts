@@ -28,11 +28,14 @@ export interface Release {
 }
 
 export function readTemplate(distribution: Os['distribution']): DistributionTemplate {
-  return JSON.parse(readFileSync(join(packageRoot, 'templates', distribution, 'template.json'), 'utf8')) as DistributionTemplate;
+  return JSON.parse(
+    readFileSync(join(packageRoot, 'templates', distribution, 'template.json'), 'utf8'),
+  ) as DistributionTemplate;
 }
 
 export function releaseOf(template: DistributionTemplate, os: Os): Release {
   const release = template.releases[os.release];
-  if (release === undefined) throw new Error(`The template of ${os.distribution} has no release ${os.release}`);
+  if (release === undefined)
+    throw new Error(`The template of ${os.distribution} has no release ${os.release}`);
   return release;
 }

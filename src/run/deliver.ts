@@ -1,4 +1,18 @@
-import {constants, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {Store} from '../../cache/store.ts';
 import {FgError, isErrno} from '../errors.ts';
@@ -39,7 +53,8 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
   const link = join('..', '.builds', basename(folder));
   const text = manifestText(store, parcel);
   try {
-    if (linkTarget(path) === link && isComplete(store, parcel.digest, folder)) return {path, changed: writeManifest(folder, text)};
+    if (linkTarget(path) === link && isComplete(store, parcel.digest, folder))
+      return {path, changed: writeManifest(folder, text)};
     for (const made of [builds, dirname(path)]) mkdirSync(made, {recursive: true});
     const fresh = join(builds, `.${basename(folder)}.${String(process.pid)}`);
     rmSync(fresh, {recursive: true, force: true});
@@ -52,14 +67,22 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
     rmSync(freshLink, {force: true});
     symlinkSync(link, freshLink);
     renameSync(freshLink, path);
-    if (before !== undefined && before !== link) rmSync(join(dirname(path), before), {recursive: true, force: true});
+    if (before !== undefined && before !== link)
+      rmSync(join(dirname(path), before), {recursive: true, force: true});
     return {path, changed: true};
   } catch (error) {
     if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
-      throw new FgError('NO_SPACE', `No space left for the artifact in ${output}`, {cause: error, hint: 'Free some space there, or name another folder with --output'});
+      throw new FgError('NO_SPACE', `No space left for the artifact in ${output}`, {
+        cause: error,
+        hint: 'Free some space there, or name another folder with --output',
+      });
     }
     if (isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
-      throw new FgError('OUTPUT_UNUSABLE', `Cannot write the artifact to ${path}: ${error instanceof Error ? error.message : ''}`, {cause: error, hint: 'Name a folder that you can write with --output'});
+      throw new FgError(
+        'OUTPUT_UNUSABLE',
+        `Cannot write the artifact to ${path}: ${error instanceof Error ? error.message : ''}`,
+        {cause: error, hint: 'Name a folder that you can write with --output'},
+      );
     }
     throw error;
   }
@@ -68,14 +91,18 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
 /** The files of an object with their digests, as its manifest in the cache tells them. */
 export function artifactFiles(store: Store, digest: string): readonly ArtifactFile[] {
   const lines = readFileSync(join(store.objectPath(digest), 'manifest'), 'utf8').split('\n');
-  return lines.filter((line) => line.startsWith('f ')).map((line) => {
-    const [, , , , , sha256 = '', , path = ''] = line.split(' ');
-    return {path, size_bytes: statSync(join(store.treePath(digest), path)).size, sha256};
-  });
+  return lines
+    .filter((line) => line.startsWith('f '))
+    .map((line) => {
+      const [, , , , , sha256 = '', , path = ''] = line.split(' ');
+      return {path, size_bytes: statSync(join(store.treePath(digest), path)).size, sha256};
+    });
 }
 
 function manifestText(store: Store, parcel: Parcel): string {
-  const files = artifactFiles(store, parcel.digest).map(({path, size_bytes, sha256}): JsonValue => ({path, size_bytes, sha256}));
+  const files = artifactFiles(store, parcel.digest).map(
+    ({path, size_bytes, sha256}): JsonValue => ({path, size_bytes, sha256}),
+  );
   return `${JSON.stringify({...parcel.manifest, files}, undefined, 2)}\n`;
 }
 

@@ -31,8 +31,19 @@ export interface EngineOptions {
 
 /** What became of a stage. */
 export type StageState =
-  | {readonly state: 'cached' | 'run'; readonly key: StageKey; readonly output: StageOutput; readonly durationMs: number; readonly logPath: string}
-  | {readonly state: 'failed'; readonly failure: StageFailure; readonly durationMs: number; readonly logPath: string}
+  | {
+      readonly state: 'cached' | 'run';
+      readonly key: StageKey;
+      readonly output: StageOutput;
+      readonly durationMs: number;
+      readonly logPath: string;
+    }
+  | {
+      readonly state: 'failed';
+      readonly failure: StageFailure;
+      readonly durationMs: number;
+      readonly logPath: string;
+    }
   | {readonly state: 'skipped'; readonly because?: string};
 
 /**
@@ -58,7 +69,11 @@ export function isComplete({nodes, store, tools}: Pick<EngineOptions, 'nodes' | 
 }
 
 /** Output folders of the archive stages that are in the cache, by stage id. Reads only. */
-export function archivePaths({nodes, store, tools}: Pick<EngineOptions, 'nodes' | 'store' | 'tools'>): ReadonlyMap<string, string> {
+export function archivePaths({
+  nodes,
+  store,
+  tools,
+}: Pick<EngineOptions, 'nodes' | 'store' | 'tools'>): ReadonlyMap<string, string> {
   const paths = new Map<string, string>();
   for (const node of nodes) {
     if (node.kind !== 'archive') continue;
@@ -78,7 +93,14 @@ function keyParts(
   for (const name of node.tools) {
     const tool = tools.find(name);
     if (tool === undefined) {
-      return {ok: false, failure: {reason: 'tool-missing', tool: name, hint: 'Run "fgimage doctor --install" to get what this host lacks'}};
+      return {
+        ok: false,
+        failure: {
+          reason: 'tool-missing',
+          tool: name,
+          hint: 'Run "fgimage doctor --install" to get what this host lacks',
+        },
+      };
     }
     identities[name] = tool.identity;
   }
@@ -113,7 +135,10 @@ class Engine {
           .sort((a, b) => (this.#weights.get(b.id) ?? 0) - (this.#weights.get(a.id) ?? 0));
         let progressed = false;
         for (const node of ready) {
-          const parts = keyParts(node, {tools: this.#options.tools, digestOf: (id) => this.#output(id)?.digest ?? ''});
+          const parts = keyParts(node, {
+            tools: this.#options.tools,
+            digestOf: (id) => this.#output(id)?.digest ?? '',
+          });
           const known = parts.ok ? this.#lookup(node, stageKey(parts.value)) : undefined;
           if (known !== undefined) {
             waiting.delete(node);
@@ -124,8 +149,13 @@ class Engine {
           if (running.size >= this.#jobs) continue;
           waiting.delete(node);
           progressed = true;
-          const task = parts.ok ? this.#execute(node, parts.value) : Promise.resolve(this.#fail(node, parts.failure));
-          running.set(node.id, task.finally(() => running.delete(node.id)));
+          const task = parts.ok
+            ? this.#execute(node, parts.value)
+            : Promise.resolve(this.#fail(node, parts.failure));
+          running.set(
+            node.id,
+            task.finally(() => running.delete(node.id)),
+          );
         }
         if (progressed) continue;
         if (running.size === 0) return this.#states;
@@ -145,7 +175,9 @@ class Engine {
 
   #output(id: string): StageOutput | undefined {
     const state = this.#states.get(id);
-    return state !== undefined && (state.state === 'cached' || state.state === 'run') ? state.output : undefined;
+    return state !== undefined && (state.state === 'cached' || state.state === 'run')
+      ? state.output
+      : undefined;
   }
 
   /** Everything that a failure or the end of the run has put out of reach. */
@@ -153,14 +185,21 @@ class Engine {
     for (let changed = true; changed; ) {
       changed = false;
       for (const node of waiting) {
-        const lost = node.dependsOn.find((id) => ['failed', 'skipped'].includes(this.#states.get(id)?.state ?? ''));
+        const lost = node.dependsOn.find((id) =>
+          ['failed', 'skipped'].includes(this.#states.get(id)?.state ?? ''),
+        );
         if (lost === undefined && !this.#stopped && !this.#options.signal.aborted) continue;
         const state = lost === undefined ? undefined : this.#states.get(lost);
         const because = state?.state === 'skipped' ? state.because : lost;
         waiting.delete(node);
         changed = true;
         this.#states.set(node.id, {state: 'skipped', ...(because === undefined ? {} : {because})});
-        this.#options.emit({type: 'stage-skipped', time: Date.now(), stage: node.id, ...(because === undefined ? {} : {because})});
+        this.#options.emit({
+          type: 'stage-skipped',
+          time: Date.now(),
+          stage: node.id,
+          ...(because === undefined ? {} : {because}),
+        });
       }
     }
   }
@@ -233,8 +272,13 @@ class Engine {
     const {store, emit, signal, projectDir} = this.#options;
     this.#run ??= store.openRun();
     const startedAt = Date.now();
-    const logPath = join(store.layout.logs, `${node.id.replaceAll(/[^a-z0-9.-]+/gi, '_')}-${key.slice(0, 12)}.log`);
-    const log = new CommandLog(logPath, (line) => emit({type: 'stage-log', time: Date.now(), stage: node.id, line}));
+    const logPath = join(
+      store.layout.logs,
+      `${node.id.replaceAll(/[^a-z0-9.-]+/gi, '_')}-${key.slice(0, 12)}.log`,
+    );
+    const log = new CommandLog(logPath, (line) =>
+      emit({type: 'stage-log', time: Date.now(), stage: node.id, line}),
+    );
     const work = join(this.#run.path, key.slice(0, 32));
     const object = join(work, 'object');
     const output = join(object, 'tree');
@@ -242,10 +286,12 @@ class Engine {
     const context: StageContext = {
       node,
       key,
-      inputs: new Map(node.dependsOn.flatMap((id) => {
-        const input = this.#output(id);
-        return input === undefined ? [] : [[id, input] as const];
-      })),
+      inputs: new Map(
+        node.dependsOn.flatMap((id) => {
+          const input = this.#output(id);
+          return input === undefined ? [] : [[id, input] as const];
+        }),
+      ),
       store,
       run: this.#run,
       projectDir,
@@ -259,8 +305,21 @@ class Engine {
         return tool.path;
       },
       progress: (message, fraction) =>
-        emit({type: 'stage-progress', time: Date.now(), stage: node.id, message, ...(fraction === undefined ? {} : {fraction})}),
-      warn: (message, hint) => emit({type: 'warning', time: Date.now(), stage: node.id, message, ...(hint === undefined ? {} : {hint})}),
+        emit({
+          type: 'stage-progress',
+          time: Date.now(),
+          stage: node.id,
+          message,
+          ...(fraction === undefined ? {} : {fraction}),
+        }),
+      warn: (message, hint) =>
+        emit({
+          type: 'warning',
+          time: Date.now(),
+          stage: node.id,
+          message,
+          ...(hint === undefined ? {} : {hint}),
+        }),
     };
     try {
       mkdirSync(output, {recursive: true});
@@ -268,16 +327,35 @@ class Engine {
       const result = await run(context);
       if (signal.aborted) return this.#cancelled(node);
       if (!result.ok) {
-        return this.#fail(node, result.error.failure, {startedAt, logPath, ...(result.error.checks === undefined ? {} : {checks: result.error.checks})});
+        return this.#fail(node, result.error.failure, {
+          startedAt,
+          logPath,
+          ...(result.error.checks === undefined ? {} : {checks: result.error.checks}),
+        });
       }
-      const changed = Object.entries(node.files).filter(([path, digest]) => fingerprint(projectDir, path) !== digest);
-      if (changed.length > 0) return this.#fail(node, {reason: 'input-changed', paths: changed.map(([path]) => path)}, {startedAt, logPath});
+      const changed = Object.entries(node.files).filter(
+        ([path, digest]) => fingerprint(projectDir, path) !== digest,
+      );
+      if (changed.length > 0)
+        return this.#fail(
+          node,
+          {reason: 'input-changed', paths: changed.map(([path]) => path)},
+          {startedAt, logPath},
+        );
       await this.#publish({node, key, parts, object, startedAt, logPath, success: result.value});
     } catch (error) {
       if (signal.aborted) return this.#cancelled(node);
       if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
       const hint = 'Free some space there, or name another folder with --cache-dir';
-      this.#fail(node, {reason: 'no-space', message: `No space left on the file system of the cache, ${store.layout.root}`, hint}, {startedAt, logPath});
+      this.#fail(
+        node,
+        {
+          reason: 'no-space',
+          message: `No space left on the file system of the cache, ${store.layout.root}`,
+          hint,
+        },
+        {startedAt, logPath},
+      );
     } finally {
       await log.close();
     }
@@ -293,7 +371,14 @@ class Engine {
     store.record({key, stage: node.id, digest, durationMs, logPath, startedAt, parts, result});
     const output = {digest, path: store.treePath(digest), result};
     this.#states.set(node.id, {state: 'run', key, output, durationMs, logPath});
-    emit({type: 'stage-finished', time: Date.now(), stage: node.id, digest, durationMs, ...(success.checks === undefined ? {} : {checks: success.checks})});
+    emit({
+      type: 'stage-finished',
+      time: Date.now(),
+      stage: node.id,
+      digest,
+      durationMs,
+      ...(success.checks === undefined ? {} : {checks: success.checks}),
+    });
   }
 
   #cancelled(node: StageNode): void {
@@ -301,11 +386,22 @@ class Engine {
     this.#options.emit({type: 'stage-skipped', time: Date.now(), stage: node.id});
   }
 
-  #fail(node: StageNode, failure: StageFailure, ran?: {startedAt: number; logPath: string; checks?: StageSuccess['checks']}): void {
+  #fail(
+    node: StageNode,
+    failure: StageFailure,
+    ran?: {startedAt: number; logPath: string; checks?: StageSuccess['checks']},
+  ): void {
     const durationMs = ran === undefined ? 0 : Date.now() - ran.startedAt;
     this.#states.set(node.id, {state: 'failed', failure, durationMs, logPath: ran?.logPath ?? ''});
     const checks = ran?.checks;
-    this.#options.emit({type: 'stage-failed', time: Date.now(), stage: node.id, durationMs, failure, ...(checks === undefined ? {} : {checks})});
+    this.#options.emit({
+      type: 'stage-failed',
+      time: Date.now(),
+      stage: node.id,
+      durationMs,
+      failure,
+      ...(checks === undefined ? {} : {checks}),
+    });
     if (this.#options.failFast) this.#stopped = true;
   }
 }
@@ -326,12 +422,26 @@ interface Publication {
 function distanceToEnd(nodes: readonly StageNode[]): ReadonlyMap<string, number> {
   const weights = new Map<string, number>();
   for (const node of nodes.toReversed()) {
-    const behind = nodes.filter(({dependsOn}) => dependsOn.includes(node.id)).map(({id}) => weights.get(id) ?? 0);
+    const behind = nodes
+      .filter(({dependsOn}) => dependsOn.includes(node.id))
+      .map(({id}) => weights.get(id) ?? 0);
     weights.set(node.id, typicalSeconds[node.kind] + Math.max(0, ...behind));
   }
   return weights;
 }
 
 const typicalSeconds: Readonly<Record<StageNode['kind'], number>> = {
-  archive: 4, base: 18, repositories: 1, packages: 10, settings: 1, users: 1, files: 1, provision: 5, services: 1, adapt: 10, initramfs: 5, pack: 9, test: 240,
+  archive: 4,
+  base: 18,
+  repositories: 1,
+  packages: 10,
+  settings: 1,
+  users: 1,
+  files: 1,
+  provision: 5,
+  services: 1,
+  adapt: 10,
+  initramfs: 5,
+  pack: 9,
+  test: 240,
 };

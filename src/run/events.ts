@@ -118,7 +118,12 @@ export interface RunFinished extends EventBase {
   readonly type: 'run-finished';
   readonly outcome: 'done' | 'failed' | 'cancelled';
   readonly durationMs: number;
-  readonly stages: {readonly run: number; readonly cached: number; readonly failed: number; readonly skipped: number};
+  readonly stages: {
+    readonly run: number;
+    readonly cached: number;
+    readonly failed: number;
+    readonly skipped: number;
+  };
   readonly outputs: readonly Output[];
 }
 
@@ -148,9 +153,28 @@ export interface CheckResult {
 
 /** Why a stage failed: expected failures only; a defect is thrown. */
 export type StageFailure =
-  | {readonly reason: 'command-failed'; readonly command: readonly string[]; readonly exitCode: number | null; readonly signal: string | null; readonly lastLines: readonly string[]; readonly logPath: string; readonly hint?: string}
-  | {readonly reason: 'timed-out'; readonly what: string; readonly timeoutMs: number; readonly lastLines: readonly string[]; readonly logPath: string}
-  | {readonly reason: 'checks-failed'; readonly failed: readonly string[]; readonly lastLines: readonly string[]; readonly logPath: string}
+  | {
+      readonly reason: 'command-failed';
+      readonly command: readonly string[];
+      readonly exitCode: number | null;
+      readonly signal: string | null;
+      readonly lastLines: readonly string[];
+      readonly logPath: string;
+      readonly hint?: string;
+    }
+  | {
+      readonly reason: 'timed-out';
+      readonly what: string;
+      readonly timeoutMs: number;
+      readonly lastLines: readonly string[];
+      readonly logPath: string;
+    }
+  | {
+      readonly reason: 'checks-failed';
+      readonly failed: readonly string[];
+      readonly lastLines: readonly string[];
+      readonly logPath: string;
+    }
   | {readonly reason: 'unknown-package'; readonly diagnostics: readonly string[]}
   | {readonly reason: 'input-changed'; readonly paths: readonly string[]}
   | {readonly reason: 'no-space'; readonly message: string; readonly hint: string}

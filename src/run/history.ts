@@ -6,7 +6,13 @@ import type {RunEvent} from './events.ts';
 export class RunHistory {
   readonly id = randomUUID();
   readonly #database: Database;
-  readonly #rows: {stage: string; key: string | null; state: string; durationMs: number; logPath: string | null}[] = [];
+  readonly #rows: {
+    stage: string;
+    key: string | null;
+    state: string;
+    durationMs: number;
+    logPath: string | null;
+  }[] = [];
   readonly #started = new Map<string, {key: string; logPath: string}>();
   readonly #file: string;
   #startedAt = Date.now();
@@ -31,7 +37,13 @@ export class RunHistory {
       case 'stage-failed': {
         const started = this.#started.get(event.stage);
         const state = event.type === 'stage-finished' ? 'run' : 'failed';
-        this.#rows.push({stage: event.stage, key: started?.key ?? null, state, durationMs: event.durationMs, logPath: started?.logPath ?? null});
+        this.#rows.push({
+          stage: event.stage,
+          key: started?.key ?? null,
+          state,
+          durationMs: event.durationMs,
+          logPath: started?.logPath ?? null,
+        });
         break;
       }
       case 'stage-skipped':
@@ -51,12 +63,17 @@ export class RunHistory {
 
   /** One transaction at the end: a run in which nothing was done costs one write. */
   #write(outcome: string, durationMs: number): void {
-    const run = this.#database.prepare('INSERT INTO runs (id, file, pid, started_at, duration_ms, outcome) VALUES (?, ?, ?, ?, ?, ?)');
-    const stage = this.#database.prepare('INSERT OR REPLACE INTO run_stages (run, stage, key, state, duration_ms, log_path) VALUES (?, ?, ?, ?, ?, ?)');
+    const run = this.#database.prepare(
+      'INSERT INTO runs (id, file, pid, started_at, duration_ms, outcome) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    const stage = this.#database.prepare(
+      'INSERT OR REPLACE INTO run_stages (run, stage, key, state, duration_ms, log_path) VALUES (?, ?, ?, ?, ?, ?)',
+    );
     this.#database
       .transaction(() => {
         run.run(this.id, this.#file, process.pid, this.#startedAt, durationMs, outcome);
-        for (const row of this.#rows) stage.run(this.id, row.stage, row.key, row.state, row.durationMs, row.logPath);
+        for (const row of this.#rows)
+          stage.run(this.id, row.stage, row.key, row.state, row.durationMs, row.logPath);
       })
       .immediate();
   }

@@ -15,9 +15,13 @@ export function archiveUris(os: Os, store: Store): ArchiveUris {
   const {mirror, snapshot} = os;
   if (mirror === undefined) {
     if (snapshot === undefined) return hostUris(store) ?? defaultUris(os, store);
-    throw new FgError('SPEC_INVALID', 'os.snapshot needs os.mirror: the archive of snapshots to take it from', {
-      hint: 'Set os.mirror to the folder that holds the snapshots by time',
-    });
+    throw new FgError(
+      'SPEC_INVALID',
+      'os.snapshot needs os.mirror: the archive of snapshots to take it from',
+      {
+        hint: 'Set os.mirror to the folder that holds the snapshots by time',
+      },
+    );
   }
   const main = mirror.replace(/\/+$/, '');
   const security = siblingSecurity(main);
@@ -30,7 +34,8 @@ function siblingSecurity(main: string): string | undefined {
   return main.endsWith('/debian') ? `${main}-security` : undefined;
 }
 
-const debianSuites = /^(?:bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)(?<security>-security)?(?:-updates)?$/;
+const debianSuites =
+  /^(?:bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)(?<security>-security)?(?:-updates)?$/;
 
 /** The host's first archive with a Debian suite, and its security archive. Asked again when /etc/apt changed. */
 function hostUris(store: Store): ArchiveUris | undefined {
@@ -38,7 +43,11 @@ function hostUris(store: Store): ArchiveUris | undefined {
   let text = store.memo(memo);
   if (text === undefined) {
     try {
-      text = execFileSync('apt-get', ['indextargets', '--format', '$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)'], {encoding: 'utf8'});
+      text = execFileSync(
+        'apt-get',
+        ['indextargets', '--format', '$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)'],
+        {encoding: 'utf8'},
+      );
     } catch {
       return undefined;
     }
@@ -65,11 +74,26 @@ function defaultUris(os: Os, store: Store): ArchiveUris {
   const folder = mkdtempSync(join(tmpdir(), 'fgimage-sources-'));
   const copy = join(folder, 'sources.list');
   try {
-    execFileSync('mmdebstrap', ['--quiet', '--simulate', '--skip=update', '--variant=custom', `--setup-hook=cp "$1"/etc/apt/sources.list "${copy}"`, os.release, join(folder, 'root')], {stdio: 'ignore'});
-    const uris = readFileSync(copy, 'utf8').split('\n').flatMap((line) => /^deb (?:\[.*?\] )?(?<uri>\S+) (?<suite>\S+)/.exec(line)?.slice(1) ?? []);
+    execFileSync(
+      'mmdebstrap',
+      [
+        '--quiet',
+        '--simulate',
+        '--skip=update',
+        '--variant=custom',
+        `--setup-hook=cp "$1"/etc/apt/sources.list "${copy}"`,
+        os.release,
+        join(folder, 'root'),
+      ],
+      {stdio: 'ignore'},
+    );
+    const uris = readFileSync(copy, 'utf8')
+      .split('\n')
+      .flatMap((line) => /^deb (?:\[.*?\] )?(?<uri>\S+) (?<suite>\S+)/.exec(line)?.slice(1) ?? []);
     const main = uris[0];
     if (main === undefined) throw new Error('mmdebstrap wrote no sources');
-    const security = uris.find((_, index) => uris[index + 1]?.endsWith('-security') === true) ?? siblingSecurity(main);
+    const security =
+      uris.find((_, index) => uris[index + 1]?.endsWith('-security') === true) ?? siblingSecurity(main);
     const found = {main, ...(security === undefined ? {} : {security})};
     store.setMemo(memo, JSON.stringify(found));
     return found;
@@ -88,7 +112,10 @@ function stamp(path: string): string {
   try {
     const stat = statSync(path);
     if (!stat.isDirectory()) return String(stat.ctimeMs);
-    return readdirSync(path).map((name) => statSync(join(path, name)).ctimeMs).concat(stat.ctimeMs).join(',');
+    return readdirSync(path)
+      .map((name) => statSync(join(path, name)).ctimeMs)
+      .concat(stat.ctimeMs)
+      .join(',');
   } catch {
     return '-';
   }

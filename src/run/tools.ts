@@ -46,20 +46,28 @@ function locate(name: string): string | undefined {
     try {
       accessSync(path, constants.X_OK);
       return path;
-    } catch {
-      continue;
-    }
+    } catch {}
   }
   return undefined;
 }
 
 /** The first line that says a version; the libraries a program brings its work from usually carry the same. */
 function versionOf(name: string, path: string): string {
-  const flag = {mke2fs: '-V', mksquashfs: '-version', mmd: '-V', mcopy: '-V', 'mkfs.vfat': '--help'}[name] ?? '--version';
+  const flag =
+    {mke2fs: '-V', mksquashfs: '-version', mmd: '-V', mcopy: '-V', 'mkfs.vfat': '--help'}[name] ??
+    '--version';
   try {
     // mke2fs tells it on standard error; `2>&1` without a shell is stdio's business.
-    const output = execFileSync('/bin/sh', ['-c', 'exec "$0" "$1" 2>&1 || :', path, flag], {encoding: 'utf8', env: {LC_ALL: 'C', PATH: '/usr/bin:/bin'}});
-    return output.split('\n').find((line) => /\d/.test(line))?.trim() ?? '';
+    const output = execFileSync('/bin/sh', ['-c', 'exec "$0" "$1" 2>&1 || :', path, flag], {
+      encoding: 'utf8',
+      env: {LC_ALL: 'C', PATH: '/usr/bin:/bin'},
+    });
+    return (
+      output
+        .split('\n')
+        .find((line) => /\d/.test(line))
+        ?.trim() ?? ''
+    );
   } catch {
     return '';
   }

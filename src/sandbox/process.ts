@@ -1,6 +1,6 @@
 import {createWriteStream, type WriteStream} from 'node:fs';
-import {createInterface} from 'node:readline';
 import {constants} from 'node:os';
+import {createInterface} from 'node:readline';
 
 export interface RunProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -59,7 +59,10 @@ const lastLineCount = 20;
  * Runs one program to its end by an argument vector. Its standard input is a pipe that closes when this process
  * ends; it gets no environment but `env`. Throws only when the program cannot be started.
  */
-export async function runProcess(command: readonly [string, ...string[]], options: RunProcessOptions): Promise<ProcessOutcome> {
+export async function runProcess(
+  command: readonly [string, ...string[]],
+  options: RunProcessOptions,
+): Promise<ProcessOutcome> {
   const {execa} = await import('execa');
   const [file, ...args] = command;
   const child = execa(file, args, {
@@ -76,10 +79,13 @@ export async function runProcess(command: readonly [string, ...string[]], option
   });
   let timedOut = false;
   const kill = (): void => killGroup(child.pid);
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
-    timedOut = true;
-    kill();
-  }, options.timeoutMs);
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          kill();
+        }, options.timeoutMs);
   options.signal.addEventListener('abort', kill, {once: true});
   if (options.signal.aborted) kill();
   const readers = [child.stdout, child.stderr].map(async (stream) => {
@@ -91,7 +97,8 @@ export async function runProcess(command: readonly [string, ...string[]], option
   try {
     const result = await child;
     await Promise.all(readers);
-    if (result.exitCode === undefined && result.signal === undefined) throw result.cause ?? new Error(`Cannot start ${file}`);
+    if (result.exitCode === undefined && result.signal === undefined)
+      throw new Error(`Cannot start ${file}`, {cause: result.cause});
     return {command, exitCode: result.exitCode ?? null, signal: result.signal ?? null, timedOut};
   } finally {
     clearTimeout(timer);

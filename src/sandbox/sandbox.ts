@@ -49,17 +49,47 @@ export function runInSandbox(request: SandboxRequest): Promise<ProcessOutcome> {
 
 /** The argument vector that runs a request: unshare(1), init.pl, its operations, the command. */
 export function sandboxCommand(request: SandboxRequest): readonly [string, ...string[]] {
-  const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--propagation', 'private'];
+  const namespaces = [
+    '--mount',
+    '--pid',
+    '--ipc',
+    '--uts',
+    '--fork',
+    '--kill-child',
+    '--propagation',
+    'private',
+  ];
   if (request.network !== true) namespaces.push('--net');
   const operations = ['chdir', request.base, 'hostname', 'localhost'];
   if (request.network !== true) operations.push('loopback');
   operations.push('overlay', request.mountPoint, overlayOptions(request), 'root', request.mountPoint);
   if (request.inside === 'image') {
-    operations.push('proc', 'dev', 'tmpfs', '/tmp', '1777', 'tmpfs', '/var/tmp', '1777', 'tmpfs', '/run', '755');
+    operations.push(
+      'proc',
+      'dev',
+      'tmpfs',
+      '/tmp',
+      '1777',
+      'tmpfs',
+      '/var/tmp',
+      '1777',
+      'tmpfs',
+      '/run',
+      '755',
+    );
   }
-  for (const bind of request.binds ?? []) operations.push('bind', bind.kind, bind.mode, bind.source, bind.path);
+  for (const bind of request.binds ?? [])
+    operations.push('bind', bind.kind, bind.mode, bind.source, bind.path);
   if (request.inside === 'image') operations.push('pivot', 'drop-capabilities');
-  return ['unshare', ...namespaces, 'perl', join(packageRoot, 'src/sandbox/init.pl'), ...operations, 'exec', ...request.command];
+  return [
+    'unshare',
+    ...namespaces,
+    'perl',
+    join(packageRoot, 'src/sandbox/init.pl'),
+    ...operations,
+    'exec',
+    ...request.command,
+  ];
 }
 
 /**
@@ -68,6 +98,7 @@ export function sandboxCommand(request: SandboxRequest): readonly [string, ...st
  */
 function overlayOptions({lowers, writable}: SandboxRequest): string {
   const options = [`lowerdir=${lowers.join(':')}`, 'userxattr'];
-  if (writable !== undefined) options.push(`upperdir=${writable.upper}`, `workdir=${writable.work}`, 'volatile');
+  if (writable !== undefined)
+    options.push(`upperdir=${writable.upper}`, `workdir=${writable.work}`, 'volatile');
   return options.join(',');
 }

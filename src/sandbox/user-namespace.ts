@@ -17,7 +17,11 @@ export function canEnterUserNamespace(): boolean {
 
 /** Runs this same command line inside, and gives its exit code. Signals reach the inner process. */
 export function enterUserNamespace(): Promise<number> {
-  const child = spawn('unshare', [...mapping, '--', process.execPath, ...process.execArgv, ...process.argv.slice(1)], {stdio: 'inherit'});
+  const child = spawn(
+    'unshare',
+    [...mapping, '--', process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    {stdio: 'inherit'},
+  );
   // The terminal sends SIGINT to both; the inner process cleans up, the outer one waits for it.
   const forward = (signal: NodeJS.Signals): void => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

@@ -12,10 +12,18 @@ import {runInTree} from './tree.ts';
 /** What a target adds to the customized tree; last of all, what must not stay in an image is taken out. */
 export const runAdapt: StageRunner = async (context) => {
   const plan = context.node.params['plan'] as unknown as AdaptPlan;
-  const installed = await installPackages(context, {install: plan.packages, remove: [], archive: context.node.dependsOn[0] ?? ''});
+  const installed = await installPackages(context, {
+    install: plan.packages,
+    remove: [],
+    archive: context.node.dependsOn[0] ?? '',
+  });
   if (!installed.ok) return fail({failure: installed.error});
   context.progress('Configuring');
-  const changed = await applyChanges(context, [...plan.files.map(fileChange), ...serviceChanges(plan.services), ...cleaning]);
+  const changed = await applyChanges(context, [
+    ...plan.files.map(fileChange),
+    ...serviceChanges(plan.services),
+    ...cleaning,
+  ]);
   return changed.ok ? ok({result: {}}) : fail({failure: changed.error});
 };
 
@@ -24,11 +32,18 @@ export const runAdapt: StageRunner = async (context) => {
  * add to the tree is left behind: the output is the `initrd.img-*` files alone.
  */
 export const runInitramfs: StageRunner = async (context) => {
-  const plan = context.node.params['plan'] as unknown as Pick<AdaptPlan, 'initramfsPackages' | 'initramfsFiles'>;
+  const plan = context.node.params['plan'] as unknown as Pick<
+    AdaptPlan,
+    'initramfsPackages' | 'initramfsFiles'
+  >;
   const scratch = join(context.work, 'scratch');
   mkdirSync(scratch);
   const inScratch: StageContext = {...context, output: scratch};
-  const installed = await installPackages(inScratch, {install: plan.initramfsPackages, remove: [], archive: context.node.dependsOn[0] ?? ''});
+  const installed = await installPackages(inScratch, {
+    install: plan.initramfsPackages,
+    remove: [],
+    archive: context.node.dependsOn[0] ?? '',
+  });
   if (!installed.ok) return fail({failure: installed.error});
   if (plan.initramfsFiles.length > 0) {
     const written = await applyChanges(inScratch, plan.initramfsFiles.map(fileChange));
@@ -40,8 +55,18 @@ export const runInitramfs: StageRunner = async (context) => {
     command: ['/bin/sh', '/run/fgimage/make-initramfs.sh', '/run/fgimage/out'],
     writable: true,
     binds: [
-      {source: join(scripts, 'make-initramfs.sh'), path: '/run/fgimage/make-initramfs.sh', kind: 'file', mode: 'ro'},
-      {source: join(scripts, 'initramfs.conf'), path: '/run/fgimage/initramfs.conf', kind: 'file', mode: 'ro'},
+      {
+        source: join(scripts, 'make-initramfs.sh'),
+        path: '/run/fgimage/make-initramfs.sh',
+        kind: 'file',
+        mode: 'ro',
+      },
+      {
+        source: join(scripts, 'initramfs.conf'),
+        path: '/run/fgimage/initramfs.conf',
+        kind: 'file',
+        mode: 'ro',
+      },
       {source: context.output, path: '/run/fgimage/out', kind: 'dir', mode: 'rw'},
     ],
   });
@@ -49,7 +74,13 @@ export const runInitramfs: StageRunner = async (context) => {
 };
 
 function fileChange(file: TargetFile): Change {
-  return {do: 'file', path: file.path, owner: 'root:root', permissions: file.permissions, content: {text: file.content}};
+  return {
+    do: 'file',
+    path: file.path,
+    owner: 'root:root',
+    permissions: file.permissions,
+    content: {text: file.content},
+  };
 }
 
 /** Identity, secrets and traces of the build (virt-sysprep's list, as far as packages of ours leave any). */

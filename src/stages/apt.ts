@@ -1,8 +1,8 @@
 import {existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {digestFile} from '../../cache/tree.ts';
-import {fail, ok, type Result} from '../result.ts';
 import {isErrno} from '../errors.ts';
+import {fail, ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import {runProcess} from '../sandbox/process.ts';
 import type {Bind} from '../sandbox/sandbox.ts';
@@ -24,7 +24,10 @@ export interface AptRequest {
  * apt fetches them into the shared package cache and verifies them, and the image's apt installs them, again
  * without network: no maintainer script can reach out.
  */
-export async function installPackages(context: StageContext, request: AptRequest): Promise<Result<void, StageFailure>> {
+export async function installPackages(
+  context: StageContext,
+  request: AptRequest,
+): Promise<Result<void, StageFailure>> {
   if (request.install.length === 0 && request.remove.length === 0) return ok(undefined);
   const archives = join(context.work, 'archives');
   mkdirSync(join(archives, 'partial'), {recursive: true});
@@ -34,7 +37,19 @@ export async function installPackages(context: StageContext, request: AptRequest
   context.progress('Resolving packages');
   const needed: NeededPackage[] = [];
   const resolved = await runInTree(context, {
-    command: ['apt-get', '-c', aptConfigPath, '-qq', '--print-uris', '-o', 'Acquire::ForceHash=SHA256', ...removalOptions(request), 'install', '--', ...words],
+    command: [
+      'apt-get',
+      '-c',
+      aptConfigPath,
+      '-qq',
+      '--print-uris',
+      '-o',
+      'Acquire::ForceHash=SHA256',
+      ...removalOptions(request),
+      'install',
+      '--',
+      ...words,
+    ],
     binds,
     onLine: (line) => {
       const found = parsePrintUri(line);
@@ -48,7 +63,18 @@ export async function installPackages(context: StageContext, request: AptRequest
   const fetched = await fetchPackages(context, needed, archives);
   if (!fetched.ok) return fetched;
 
-  const install = ['apt-get', '-c', aptConfigPath, '-y', '-q', '--no-download', ...removalOptions(request), 'install', '--', ...words];
+  const install = [
+    'apt-get',
+    '-c',
+    aptConfigPath,
+    '-y',
+    '-q',
+    '--no-download',
+    ...removalOptions(request),
+    'install',
+    '--',
+    ...words,
+  ];
   return runInTree(context, {
     // The progress comes on a descriptor of its own, led to where the output goes: apt closes it in its children.
     command: ['/bin/sh', '-c', 'exec "$@" 3>&1', 'sh', ...install.toSpliced(1, 0, '-o', 'APT::Status-Fd=3')],
@@ -88,11 +114,19 @@ Debug::NoLocking "true";
 #clear APT::Update::Post-Invoke;
 `;
 
-function aptBinds(context: StageContext, {archive, archives}: {archive: string; archives: string}): readonly Bind[] {
+function aptBinds(
+  context: StageContext,
+  {archive, archives}: {archive: string; archives: string},
+): readonly Bind[] {
   const cache = join(context.work, 'apt-cache');
   mkdirSync(cache, {recursive: true});
   return [
-    {source: join(requiredInput(context, archive).path, 'lists'), path: '/var/lib/apt/lists', kind: 'dir', mode: 'ro'},
+    {
+      source: join(requiredInput(context, archive).path, 'lists'),
+      path: '/var/lib/apt/lists',
+      kind: 'dir',
+      mode: 'ro',
+    },
     {source: archives, path: '/var/cache/apt/archives', kind: 'dir', mode: 'rw'},
     {source: cache, path: '/run/fgimage/cache', kind: 'dir', mode: 'rw'},
     {source: scratchFile(context, 'apt.conf', aptConfig), path: aptConfigPath, kind: 'file', mode: 'ro'},
@@ -109,9 +143,16 @@ export interface NeededPackage {
 
 /** Reads `'uri' file size SHA256:digest`; undefined for any other line. */
 export function parsePrintUri(line: string): NeededPackage | undefined {
-  const found = /^'(?<uri>[^']+)' (?<fileName>\S+) (?<size>\d+) SHA256:(?<sha256>[0-9a-f]{64})$/.exec(line)?.groups;
+  const found = /^'(?<uri>[^']+)' (?<fileName>\S+) (?<size>\d+) SHA256:(?<sha256>[0-9a-f]{64})$/.exec(
+    line,
+  )?.groups;
   if (found === undefined) return undefined;
-  const {uri, fileName, size, sha256} = found as {uri: string; fileName: string; size: string; sha256: string};
+  const {uri, fileName, size, sha256} = found as {
+    uri: string;
+    fileName: string;
+    size: string;
+    sha256: string;
+  };
   return {uri, fileName, sizeBytes: Number(size), sha256};
 }
 
@@ -124,7 +165,11 @@ export function parseStatus(line: string): {message: string; fraction: number} |
 }
 
 /** Brings packages from the shared cache, or from the archive into it, each verified by its SHA-256, into `archives`. */
-async function fetchPackages(context: StageContext, needed: readonly NeededPackage[], archives: string): Promise<Result<void, StageFailure>> {
+async function fetchPackages(
+  context: StageContext,
+  needed: readonly NeededPackage[],
+  archives: string,
+): Promise<Result<void, StageFailure>> {
   const cache = context.store.layout.packages;
   const missing = needed.filter(({fileName, sha256}) => !isCached(join(cache, fileName), sha256));
   if (missing.length > 0) {
@@ -143,28 +188,47 @@ function isCached(path: string, sha256: string): boolean {
   return false;
 }
 
-async function download(context: StageContext, missing: readonly NeededPackage[]): Promise<Result<void, StageFailure>> {
+async function download(
+  context: StageContext,
+  missing: readonly NeededPackage[],
+): Promise<Result<void, StageFailure>> {
   const folder = join(context.work, 'download');
   mkdirSync(folder, {recursive: true});
   const total = missing.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0);
   const sizes = new Map(missing.map(({uri, sizeBytes}) => [uri, sizeBytes]));
   let done = 0;
-  const report = (): void => context.progress(`Downloading ${megabytes(done)} of ${megabytes(total)} MB`, total === 0 ? 1 : done / total);
+  const report = (): void =>
+    context.progress(
+      `Downloading ${megabytes(done)} of ${megabytes(total)} MB`,
+      total === 0 ? 1 : done / total,
+    );
   report();
-  const triples = missing.flatMap(({uri, fileName, sha256}) => [uri, join(folder, fileName), `SHA256:${sha256}`]);
-  const outcome = await runProcess(tied('/usr/lib/apt/apt-helper', ...hostAptOptions(join(context.work, 'apt')), 'download-file', ...triples), {
-    env: hostEnvironment(),
-    log: context.log,
-    signal: context.signal,
-    onLine: (line) => {
-      const uri = /^Get:\d+ (\S+)/.exec(line)?.[1];
-      if (uri !== undefined) {
-        done += sizes.get(uri) ?? 0;
-        report();
-      }
-      return true;
+  const triples = missing.flatMap(({uri, fileName, sha256}) => [
+    uri,
+    join(folder, fileName),
+    `SHA256:${sha256}`,
+  ]);
+  const outcome = await runProcess(
+    tied(
+      '/usr/lib/apt/apt-helper',
+      ...hostAptOptions(join(context.work, 'apt')),
+      'download-file',
+      ...triples,
+    ),
+    {
+      env: hostEnvironment(),
+      log: context.log,
+      signal: context.signal,
+      onLine: (line) => {
+        const uri = /^Get:\d+ (\S+)/.exec(line)?.[1];
+        if (uri !== undefined) {
+          done += sizes.get(uri) ?? 0;
+          report();
+        }
+        return true;
+      },
     },
-  });
+  );
   const gone = context.log.lastLines.some((line) => /404 +Not Found/.test(line));
   const result = commandResult(context, {
     outcome,
@@ -177,7 +241,8 @@ async function download(context: StageContext, missing: readonly NeededPackage[]
     const known = missing.find(({fileName}) => fileName === name);
     const path = join(folder, name);
     // A partial download has another digest; apt-helper verified the others already.
-    if (known !== undefined && digestFile(path) === known.sha256) renameSync(path, join(context.store.layout.packages, name));
+    if (known !== undefined && digestFile(path) === known.sha256)
+      renameSync(path, join(context.store.layout.packages, name));
   }
   return result.ok ? ok(undefined) : fail(result.error);
 }

@@ -17,20 +17,32 @@ export const runArchive: StageRunner = async (context) => {
   const apt = join(context.work, 'apt');
   const lists = join(apt, 'lists');
   mkdirSync(join(lists, 'partial'), {recursive: true});
-  const sourceFile = scratchFile(context, 'sources.list', sourceLines(sources, (key) => join(context.projectDir, key)));
+  const sourceFile = scratchFile(
+    context,
+    'sources.list',
+    sourceLines(sources, (key) => join(context.projectDir, key)),
+  );
   context.progress('Reading package lists');
   const outcome = await runProcess(
     tied(
       context.tool('apt-get'),
       ...hostAptOptions(apt),
-      '-o', `Dir::Etc::SourceList=${sourceFile}`,
-      '-o', `Dir::State::Lists=${lists}/`,
-      '-o', 'APT::Architecture=amd64',
-      '-o', 'APT::Architectures=amd64',
-      '-o', 'Acquire::Languages=none',
-      '-o', 'Acquire::GzipIndexes=false',
-      '-o', 'Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false',
-      '-o', 'APT::Update::Error-Mode=any',
+      '-o',
+      `Dir::Etc::SourceList=${sourceFile}`,
+      '-o',
+      `Dir::State::Lists=${lists}/`,
+      '-o',
+      'APT::Architecture=amd64',
+      '-o',
+      'APT::Architectures=amd64',
+      '-o',
+      'Acquire::Languages=none',
+      '-o',
+      'Acquire::GzipIndexes=false',
+      '-o',
+      'Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false',
+      '-o',
+      'APT::Update::Error-Mode=any',
       'update',
     ),
     {env: hostEnvironment(), log: context.log, signal: context.signal},
@@ -43,7 +55,10 @@ export const runArchive: StageRunner = async (context) => {
     copyFileSync(join(lists, name), join(context.output, 'lists', name));
   }
   for (const folder of ['partial', 'auxfiles']) mkdirSync(join(context.output, 'lists', folder));
-  writeFileSync(join(context.output, packageNamesFile), `${packageNames(join(context.output, 'lists')).join('\n')}\n`);
+  writeFileSync(
+    join(context.output, packageNamesFile),
+    `${packageNames(join(context.output, 'lists')).join('\n')}\n`,
+  );
   rmSync(apt, {recursive: true, force: true});
   return ok({result: {}});
 };
@@ -56,7 +71,9 @@ function packageNames(lists: string): readonly string[] {
   const names = new Set<string>();
   for (const file of readdirSync(lists)) {
     if (!file.endsWith('_Packages')) continue;
-    for (const {groups} of readFileSync(join(lists, file), 'utf8').matchAll(/^(?<field>Package|Provides): (?<value>.*)$/gm)) {
+    for (const {groups} of readFileSync(join(lists, file), 'utf8').matchAll(
+      /^(?<field>Package|Provides): (?<value>.*)$/gm,
+    )) {
       const value = groups?.['value'] ?? '';
       if (groups?.['field'] === 'Package') names.add(value);
       else for (const provided of value.split(',')) names.add(provided.trim().replace(/[\s(].*$/s, ''));
@@ -75,5 +92,9 @@ function asArchiveFailure(context: StageContext, failure: StageFailure): StageFa
   if (failure.reason !== 'command-failed') return failure;
   const unsigned = failure.lastLines.find((line) => /NO_PUBKEY|is not signed|EXPKEYSIG|BADSIG/.test(line));
   if (unsigned === undefined) return failure;
-  return {...failure, hint: `The archive's signature was not accepted: ${unsigned.trim()}. Name the right key in signed_by`, logPath: context.log.path};
+  return {
+    ...failure,
+    hint: `The archive's signature was not accepted: ${unsigned.trim()}. Name the right key in signed_by`,
+    logPath: context.log.path,
+  };
 }

@@ -2,8 +2,8 @@ import {mkdirSync, rmSync} from 'node:fs';
 import {join, relative} from 'node:path';
 import {fail, ok} from '../result.ts';
 import {runInSandbox} from '../sandbox/sandbox.ts';
-import {type AptSource, sourceLines} from './apt-sources.ts';
 import {keepPackages, linkCachedPackages} from './apt.ts';
+import {type AptSource, sourceLines} from './apt-sources.ts';
 import {hostEnvironment} from './host-command.ts';
 import {requiredInput} from './inputs.ts';
 import type {StageRunner} from './stage.ts';
@@ -14,14 +14,29 @@ import {commandResult, mountPoint, runInTree, scratchFile, sourceDateEpoch} from
  * image with the same OS.
  */
 export const runBase: StageRunner = async (context) => {
-  const params = context.node.params as {release: string; architecture: string; variant: string; packages: readonly string[]};
+  const params = context.node.params as {
+    release: string;
+    architecture: string;
+    variant: string;
+    packages: readonly string[];
+  };
   const sources = context.node.params['sources'] as unknown as readonly AptSource[];
   const cacheRoot = context.store.layout.root;
   const archives = join(context.work, 'archives');
   const merged = mountPoint(context);
-  for (const folder of [join(archives, 'partial'), merged, join(context.work, 'lower'), join(context.work, 'overlay')]) mkdirSync(folder, {recursive: true});
+  for (const folder of [
+    join(archives, 'partial'),
+    merged,
+    join(context.work, 'lower'),
+    join(context.work, 'overlay'),
+  ])
+    mkdirSync(folder, {recursive: true});
   linkCachedPackages(context.store.layout.packages, archives);
-  const sourceFile = scratchFile(context, 'sources.list', sourceLines(sources, (key) => key));
+  const sourceFile = scratchFile(
+    context,
+    'sources.list',
+    sourceLines(sources, (key) => key),
+  );
   const fromCache = (path: string): string => relative(cacheRoot, path);
   const archive = requiredInput(context, context.node.dependsOn[0] ?? '');
 
@@ -42,7 +57,15 @@ export const runBase: StageRunner = async (context) => {
       '--format=directory',
       `--variant=${params.variant}`,
       `--architectures=${params.architecture}`,
-      ...['update', 'check/empty', 'download/empty', 'essential/unlink', 'cleanup/apt', 'output/dev', 'chroot/mount/sys'].map((step) => `--skip=${step}`),
+      ...[
+        'update',
+        'check/empty',
+        'download/empty',
+        'essential/unlink',
+        'cleanup/apt',
+        'output/dev',
+        'chroot/mount/sys',
+      ].map((step) => `--skip=${step}`),
       '--dpkgopt=force-unsafe-io',
       `--include=${params.packages.join(',')}`,
       params.release,
@@ -61,10 +84,13 @@ export const runBase: StageRunner = async (context) => {
   keepPackages(archives, context.store.layout.packages);
   const made = commandResult(context, {outcome, shown: ['mmdebstrap', params.release]});
   if (!made.ok) return fail({failure: made.error});
-  const cleaned = await runInTree({...context, node: {...context.node, layers: []}}, {
-    command: ['/bin/sh', '-c', cleanScript],
-    writable: true,
-  });
+  const cleaned = await runInTree(
+    {...context, node: {...context.node, layers: []}},
+    {
+      command: ['/bin/sh', '-c', cleanScript],
+      writable: true,
+    },
+  );
   if (!cleaned.ok) return fail({failure: cleaned.error});
   rmSync(join(context.output, 'var/cache/apt/archives/partial'), {recursive: true, force: true});
   return ok({result: {}});

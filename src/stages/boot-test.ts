@@ -1,6 +1,11 @@
 import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {type BootPlan, type DiskPackPlan, netbootFiles, type NetbootPackPlan} from '../../targets/contract.ts';
+import {
+  type BootPlan,
+  type DiskPackPlan,
+  type NetbootPackPlan,
+  netbootFiles,
+} from '../../targets/contract.ts';
 import {fail, ok} from '../result.ts';
 import type {CheckResult} from '../run/events.ts';
 import type {ImageTest} from '../spec/image.ts';
@@ -16,7 +21,8 @@ export const runBootTest: StageRunner = async (context) => {
     tests: readonly ImageTest[];
   };
   const artifactDir = requiredInput(context, context.node.dependsOn[0] ?? '').path;
-  const files: BootFiles = plan.kind === 'disk' ? {disk: plan.fileName, diskFormat: plan.format} : netbootFiles;
+  const files: BootFiles =
+    plan.kind === 'disk' ? {disk: plan.fileName, diskFormat: plan.format} : netbootFiles;
   const checks: CheckResult[] = [];
   const {path: logPath} = context.log;
   for (const boot of boots) {
@@ -32,11 +38,20 @@ export const runBootTest: StageRunner = async (context) => {
       onProgress: (message) => context.progress(`${boot.name}: ${message}`),
     });
     checks.push(...report.checks);
-    const failed = report.checks.filter(({passed}) => !passed).map(({name, detail}) => (detail === undefined ? name : `${name}: ${detail}`));
+    const failed = report.checks
+      .filter(({passed}) => !passed)
+      .map(({name, detail}) => (detail === undefined ? name : `${name}: ${detail}`));
     if (report.outcome !== 'finished' || failed.length > 0) {
       return fail({failure: {reason: 'checks-failed', failed, lastLines: report.lastLines, logPath}, checks});
     }
   }
-  writeFileSync(join(context.output, 'checks.json'), `${JSON.stringify(checks.map(({name, passed}) => ({name, passed})), undefined, 2)}\n`);
+  writeFileSync(
+    join(context.output, 'checks.json'),
+    `${JSON.stringify(
+      checks.map(({name, passed}) => ({name, passed})),
+      undefined,
+      2,
+    )}\n`,
+  );
   return ok({result: {checks: checks.length}, checks});
 };

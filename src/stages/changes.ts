@@ -8,13 +8,25 @@ import {runInTree, scratchFile} from './tree.ts';
 
 /** A change to an image's tree, done inside it by `scripts/apply.pl`. */
 export type Change =
-  | {readonly do: 'file'; readonly path: string; readonly owner: string; readonly permissions: string; readonly content: FileContent; readonly append?: boolean}
+  | {
+      readonly do: 'file';
+      readonly path: string;
+      readonly owner: string;
+      readonly permissions: string;
+      readonly content: FileContent;
+      readonly append?: boolean;
+    }
   | {readonly do: 'dir'; readonly path: string; readonly owner: string; readonly permissions: string}
   | {readonly do: 'symlink'; readonly path: string; readonly target: string}
   /** groupadd(8) or, where the group is there, groupmod(8) with these options. */
   | {readonly do: 'group'; readonly name: string; readonly options: readonly string[]}
   /** useradd(8) with both lists or, where the user is there, usermod(8) with the second. */
-  | {readonly do: 'user'; readonly name: string; readonly whenNew: readonly string[]; readonly always: readonly string[]}
+  | {
+      readonly do: 'user';
+      readonly name: string;
+      readonly whenNew: readonly string[];
+      readonly always: readonly string[];
+    }
   | {readonly do: 'authorized-keys'; readonly user: string; readonly keys: readonly string[]}
   | {readonly do: 'run'; readonly command: readonly string[]}
   /** Files by glob patterns; absent ones are no error. */
@@ -23,7 +35,10 @@ export type Change =
 export type FileContent = {readonly text: string} | {readonly bytes: Buffer} | {readonly projectFile: string};
 
 /** Applies changes in order to the stage's tree; the first that fails ends the stage. */
-export function applyChanges(context: StageContext, changes: readonly Change[]): Promise<Result<void, StageFailure>> {
+export function applyChanges(
+  context: StageContext,
+  changes: readonly Change[],
+): Promise<Result<void, StageFailure>> {
   const payload = join(context.work, 'payload');
   mkdirSync(payload, {recursive: true});
   let files = 0;
@@ -34,13 +49,22 @@ export function applyChanges(context: StageContext, changes: readonly Change[]):
     return name;
   };
   const records = changes.map((change) => fieldsOf(change, store));
-  const list = scratchFile(context, 'changes', records.map((fields) => `${fields.map(asField).join('\0')}\0\0`).join(''));
+  const list = scratchFile(
+    context,
+    'changes',
+    records.map((fields) => `${fields.map(asField).join('\0')}\0\0`).join(''),
+  );
   const folder = '/run/fgimage';
   return runInTree(context, {
     command: ['perl', `${folder}/apply.pl`, `${folder}/changes`, `${folder}/payload`, `${folder}/project`],
     writable: true,
     binds: [
-      {source: join(packageRoot, 'src/stages/scripts/apply.pl'), path: `${folder}/apply.pl`, kind: 'file', mode: 'ro'},
+      {
+        source: join(packageRoot, 'src/stages/scripts/apply.pl'),
+        path: `${folder}/apply.pl`,
+        kind: 'file',
+        mode: 'ro',
+      },
       {source: list, path: `${folder}/changes`, kind: 'file', mode: 'ro'},
       {source: payload, path: `${folder}/payload`, kind: 'dir', mode: 'ro'},
       {source: context.projectDir, path: `${folder}/project`, kind: 'dir', mode: 'ro'},
@@ -52,8 +76,18 @@ function fieldsOf(change: Change, store: (content: string | Buffer) => string): 
   switch (change.do) {
     case 'file': {
       const {content} = change;
-      const from = 'projectFile' in content ? ['project', content.projectFile] : ['payload', store('text' in content ? content.text : content.bytes)];
-      return ['file', change.path, change.owner, change.permissions, ...from, change.append === true ? '1' : ''];
+      const from =
+        'projectFile' in content
+          ? ['project', content.projectFile]
+          : ['payload', store('text' in content ? content.text : content.bytes)];
+      return [
+        'file',
+        change.path,
+        change.owner,
+        change.permissions,
+        ...from,
+        change.append === true ? '1' : '',
+      ];
     }
     case 'dir':
       return ['dir', change.path, change.owner, change.permissions];

@@ -1,14 +1,20 @@
 import {basename, posix} from 'node:path';
-import {fail, ok} from '../result.ts';
 import type {CopiedFile} from '../plan/fingerprint.ts';
+import {fail, ok} from '../result.ts';
 import type {Group, Services, User, WriteFile} from '../spec/image.ts';
-import {type Change, applyChanges} from './changes.ts';
+import {applyChanges, type Change} from './changes.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 
 /** `repositories`: keys and sources of further archives, before any package is installed. */
 export const runRepositories = stage((context) => {
   const {repositories} = context.node.params as {
-    repositories: readonly {name: string; uri: string; suites: readonly string[]; components: readonly string[]; signed_by: string}[];
+    repositories: readonly {
+      name: string;
+      uri: string;
+      suites: readonly string[];
+      components: readonly string[];
+      signed_by: string;
+    }[];
   };
   return repositories.flatMap((repository): Change[] => {
     const key = `/etc/apt/keyrings/${repository.name}${repository.signed_by.endsWith('.asc') ? '.asc' : '.gpg'}`;
@@ -21,22 +27,41 @@ export const runRepositories = stage((context) => {
       '',
     ].join('\n');
     return [
-      {do: 'file', path: key, owner: 'root:root', permissions: '0644', content: {projectFile: repository.signed_by}},
-      {do: 'file', path: `/etc/apt/sources.list.d/${repository.name}.sources`, owner: 'root:root', permissions: '0644', content: {text}},
+      {
+        do: 'file',
+        path: key,
+        owner: 'root:root',
+        permissions: '0644',
+        content: {projectFile: repository.signed_by},
+      },
+      {
+        do: 'file',
+        path: `/etc/apt/sources.list.d/${repository.name}.sources`,
+        owner: 'root:root',
+        permissions: '0644',
+        content: {text},
+      },
     ];
   });
 });
 
 /** `hostname`, `locale` and `timezone`. */
 export const runSettings = stage((context) => {
-  const {hostname, locale, timezone} = context.node.params as {hostname?: string; locale?: string; timezone?: string};
+  const {hostname, locale, timezone} = context.node.params as {
+    hostname?: string;
+    locale?: string;
+    timezone?: string;
+  };
   const changes: Change[] = [];
   const write = (path: string, text: string): void => {
     changes.push({do: 'file', path, owner: 'root:root', permissions: '0644', content: {text}});
   };
   if (hostname !== undefined) {
     write('/etc/hostname', `${hostname}\n`);
-    write('/etc/hosts', `127.0.0.1\tlocalhost\n127.0.1.1\t${hostname}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`);
+    write(
+      '/etc/hosts',
+      `127.0.0.1\tlocalhost\n127.0.1.1\t${hostname}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
+    );
   }
   if (locale !== undefined) {
     if (!/^(?:C|POSIX)(?:\.|$)/.test(locale)) {
@@ -55,7 +80,10 @@ export const runSettings = stage((context) => {
 
 /** `groups` and `users`, in cloud-init's words. */
 export const runUsers = stage((context) => {
-  const {groups, users} = context.node.params as unknown as {groups: readonly Group[]; users: readonly User[]};
+  const {groups, users} = context.node.params as unknown as {
+    groups: readonly Group[];
+    users: readonly User[];
+  };
   const changes: Change[] = groups.map((group) => ({
     do: 'group',
     name: group.name,
@@ -63,14 +91,28 @@ export const runUsers = stage((context) => {
   }));
   changes.push(...users.flatMap(userChanges));
   for (const group of groups) {
-    for (const member of group.members) changes.push({do: 'run', command: ['gpasswd', '--add', member, group.name]});
+    for (const member of group.members)
+      changes.push({do: 'run', command: ['gpasswd', '--add', member, group.name]});
   }
-  changes.push({do: 'remove', patterns: ['/etc/passwd-', '/etc/group-', '/etc/shadow-', '/etc/gshadow-', '/etc/subuid-', '/etc/subgid-']});
+  changes.push({
+    do: 'remove',
+    patterns: [
+      '/etc/passwd-',
+      '/etc/group-',
+      '/etc/shadow-',
+      '/etc/gshadow-',
+      '/etc/subuid-',
+      '/etc/subgid-',
+    ],
+  });
   return changes;
 });
 
 function userChanges(user: User): readonly Change[] {
-  const whenNew = [user.system ? '--system' : '--create-home', ...(user.primary_group === undefined ? ['--user-group'] : [])];
+  const whenNew = [
+    user.system ? '--system' : '--create-home',
+    ...(user.primary_group === undefined ? ['--user-group'] : []),
+  ];
   const always = [
     ...option('--comment', user.gecos),
     ...option('--uid', user.uid),
@@ -81,9 +123,15 @@ function userChanges(user: User): readonly Change[] {
     ...option('--password', user.hashed_passwd),
   ];
   const changes: Change[] = user.groups.map((name) => ({do: 'group', name, options: []}));
-  changes.push({do: 'user', name: user.name, whenNew, always: always.map((word) => (word === '--home-dir' ? '--home' : word))});
+  changes.push({
+    do: 'user',
+    name: user.name,
+    whenNew,
+    always: always.map((word) => (word === '--home-dir' ? '--home' : word)),
+  });
   if (user.lock_passwd) changes.push({do: 'run', command: ['usermod', '--lock', user.name]});
-  if (user.ssh_authorized_keys.length > 0) changes.push({do: 'authorized-keys', user: user.name, keys: user.ssh_authorized_keys});
+  if (user.ssh_authorized_keys.length > 0)
+    changes.push({do: 'authorized-keys', user: user.name, keys: user.ssh_authorized_keys});
   if (user.sudo.length > 0) {
     const text = user.sudo.map((rule) => `${user.name} ${rule}\n`).join('');
     // sudo ignores names with a dot in sudoers.d.
@@ -104,24 +152,33 @@ export const runFiles = stage((context) => {
     copied: readonly CopiedFile[];
   };
   return [
-    ...copied.map((entry): Change =>
-      entry.link === undefined
-        ? {do: 'file', path: entry.path, owner: entry.owner, permissions: entry.permissions, content: {projectFile: entry.source}}
-        : {do: 'symlink', path: entry.path, target: entry.link},
+    ...copied.map(
+      (entry): Change =>
+        entry.link === undefined
+          ? {
+              do: 'file',
+              path: entry.path,
+              owner: entry.owner,
+              permissions: entry.permissions,
+              content: {projectFile: entry.source},
+            }
+          : {do: 'symlink', path: entry.path, target: entry.link},
     ),
-    ...written.map((file): Change => ({
-      do: 'file',
-      path: posix.normalize(file.path),
-      owner: file.owner,
-      permissions: file.permissions,
-      append: file.append,
-      content:
-        file.source !== undefined
-          ? {projectFile: file.source}
-          : file.content_base64 !== undefined
-            ? {bytes: Buffer.from(file.content_base64, 'base64')}
-            : {text: file.content ?? ''},
-    })),
+    ...written.map(
+      (file): Change => ({
+        do: 'file',
+        path: posix.normalize(file.path),
+        owner: file.owner,
+        permissions: file.permissions,
+        append: file.append,
+        content:
+          file.source !== undefined
+            ? {projectFile: file.source}
+            : file.content_base64 !== undefined
+              ? {bytes: Buffer.from(file.content_base64, 'base64')}
+              : {text: file.content ?? ''},
+      }),
+    ),
   ];
 });
 
@@ -131,7 +188,12 @@ export const runServices = stage((context) => serviceChanges(context.node.params
 export function serviceChanges({enable, disable, mask}: Services): readonly Change[] {
   const systemctl = (verb: string, units: readonly string[]): Change[] =>
     units.length === 0 ? [] : [{do: 'run', command: ['systemctl', '--root=/', verb, ...units.map(unitName)]}];
-  return [...systemctl('unmask', enable), ...systemctl('enable', enable), ...systemctl('disable', disable), ...systemctl('mask', mask)];
+  return [
+    ...systemctl('unmask', enable),
+    ...systemctl('enable', enable),
+    ...systemctl('disable', disable),
+    ...systemctl('mask', mask),
+  ];
 }
 
 function unitName(name: string): string {

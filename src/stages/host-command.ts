@@ -9,7 +9,16 @@ export function tied(...command: readonly [string, ...string[]]): readonly [stri
 
 /** The clean environment, with the proxies that a fetching program of the host may need. */
 export function hostEnvironment(): Record<string, string> {
-  const proxies = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'all_proxy', 'ALL_PROXY'];
+  const proxies = [
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'all_proxy',
+    'ALL_PROXY',
+  ];
   const environment: Record<string, string> = {...cleanEnvironment};
   for (const name of proxies) {
     const value = process.env[name];
@@ -23,20 +32,33 @@ export function hostEnvironment(): Record<string, string> {
  * proxies, credentials and time-outs: those are the host's to know (apt.conf(5)).
  */
 export function hostAptOptions(folder: string): readonly string[] {
-  for (const name of ['state', 'cache/archives/partial', 'log']) mkdirSync(join(folder, name), {recursive: true});
+  for (const name of ['state', 'cache/archives/partial', 'log'])
+    mkdirSync(join(folder, name), {recursive: true});
   return [
     '-q',
-    '-o', `Dir::State=${join(folder, 'state')}`,
-    '-o', 'Dir::State::status=/dev/null',
-    '-o', `Dir::Cache=${join(folder, 'cache')}`,
-    '-o', `Dir::Log=${join(folder, 'log')}`,
-    '-o', 'Dir::Etc::SourceParts=/dev/null',
-    '-o', 'Dir::Etc::PreferencesParts=/dev/null',
-    '-o', 'Dir::Etc::Preferences=/dev/null',
-    '-o', 'APT::Sandbox::User=',
-    '-o', 'Acquire::Retries=2',
-    '-o', 'Acquire::http::Timeout=30',
-    '-o', 'Acquire::https::Timeout=30',
-    '-o', 'APT::Update::Post-Invoke-Success::=',
+    '-o',
+    `Dir::State=${join(folder, 'state')}`,
+    '-o',
+    'Dir::State::status=/dev/null',
+    '-o',
+    `Dir::Cache=${join(folder, 'cache')}`,
+    '-o',
+    `Dir::Log=${join(folder, 'log')}`,
+    '-o',
+    'Dir::Etc::SourceParts=/dev/null',
+    '-o',
+    'Dir::Etc::PreferencesParts=/dev/null',
+    '-o',
+    'Dir::Etc::Preferences=/dev/null',
+    '-o',
+    'APT::Sandbox::User=',
+    '-o',
+    'Acquire::Retries=2',
+    '-o',
+    'Acquire::http::Timeout=30',
+    '-o',
+    'Acquire::https::Timeout=30',
+    '-o',
+    'APT::Update::Post-Invoke-Success::=',
   ];
 }

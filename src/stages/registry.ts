@@ -1,5 +1,5 @@
-import type {StageKind} from '../plan/graph.ts';
 import type {DiskPackPlan, NetbootPackPlan} from '../../targets/contract.ts';
+import type {StageKind} from '../plan/graph.ts';
 import type {StageRunner} from './stage.ts';
 
 /** How each kind of stage runs; loaded when a stage must run. */
@@ -25,6 +25,9 @@ export function stageRunner(kind: StageKind): Promise<StageRunner> {
 
 const runPack: StageRunner = async (context) => {
   const plan = context.node.params['plan'] as unknown as DiskPackPlan | NetbootPackPlan;
-  const run = plan.kind === 'disk' ? (await import('./pack/disk.ts')).runDiskPack : (await import('./pack/netboot.ts')).runNetbootPack;
+  const run =
+    plan.kind === 'disk'
+      ? (await import('./pack/disk.ts')).runDiskPack
+      : (await import('./pack/netboot.ts')).runNetbootPack;
   return run(context);
 };

@@ -1,6 +1,6 @@
 import type {RunFolder, Store} from '../../cache/store.ts';
-import type {StageKey} from '../plan/key.ts';
 import type {StageNode} from '../plan/graph.ts';
+import type {StageKey} from '../plan/key.ts';
 import type {Result} from '../result.ts';
 import type {CheckResult, StageFailure} from '../run/events.ts';
 import type {CommandLog} from '../sandbox/process.ts';

@@ -33,7 +33,10 @@ export function mountPoint(context: StageContext): string {
 }
 
 /** Runs a command over the stage's layers; a non-zero exit is a failure with the log's last lines. */
-export async function runInTree(context: StageContext, request: TreeCommand): Promise<Result<void, StageFailure>> {
+export async function runInTree(
+  context: StageContext,
+  request: TreeCommand,
+): Promise<Result<void, StageFailure>> {
   const base = context.store.layout.root;
   const fromBase = (path: string): string => relative(base, path);
   const merged = mountPoint(context);
@@ -48,11 +51,15 @@ export async function runInTree(context: StageContext, request: TreeCommand): Pr
   const outcome = await runInSandbox({
     base,
     lowers: [...above.map(fromBase), ...layers.reverse(), fromBase(empty)],
-    ...(request.writable === true ? {writable: {upper: fromBase(context.output), work: fromBase(freshFolder(overlayWork))}} : {}),
+    ...(request.writable === true
+      ? {writable: {upper: fromBase(context.output), work: fromBase(freshFolder(overlayWork))}}
+      : {}),
     mountPoint: fromBase(merged),
     inside,
     binds: [
-      ...(inside === 'image' ? [{source: tool, path: '/run/fgimage/shims/update-initramfs', kind: 'file', mode: 'ro'} as const] : []),
+      ...(inside === 'image'
+        ? [{source: tool, path: '/run/fgimage/shims/update-initramfs', kind: 'file', mode: 'ro'} as const]
+        : []),
       ...(request.binds ?? []),
     ],
     network: request.network ?? false,
@@ -81,7 +88,10 @@ export interface CommandResultOptions {
 }
 
 /** Exit code 0 is success; anything else a failure that shows the command and the log's end. */
-export function commandResult(context: StageContext, {outcome, shown, hint}: CommandResultOptions): Result<void, StageFailure> {
+export function commandResult(
+  context: StageContext,
+  {outcome, shown, hint}: CommandResultOptions,
+): Result<void, StageFailure> {
   if (outcome.exitCode === 0) return ok(undefined);
   const {lastLines, path: logPath} = context.log;
   if (/No space left on device/.test(lastLines.join('\n'))) return fail(noSpace(context));

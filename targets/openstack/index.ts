@@ -31,12 +31,21 @@ function adapt(image: Image, options: JsonObject): AdaptPlan {
       file('/etc/systemd/network/90-fgimage-ethernet.network', 'ethernet.network'),
       file('/etc/systemd/system/systemd-networkd-wait-online.service.d/10-fgimage.conf', 'wait-online.conf'),
       file('/etc/ssh/sshd_config.d/10-fgimage.conf', 'sshd.conf'),
-      {path: '/etc/default/grub.d/50-fgimage.cfg', content: grubDefaults(cmdline(image, options)), permissions: '0644'},
+      {
+        path: '/etc/default/grub.d/50-fgimage.cfg',
+        content: grubDefaults(cmdline(image, options)),
+        permissions: '0644',
+      },
       // Tells grub-cloud-amd64 that this is an installed disk: from now on its upgrades install GRUB into it.
       {path: '/etc/grub.d/enable_cloud', content: '', permissions: '0644'},
     ],
     services: {
-      enable: ['systemd-networkd.service', ...(image.os.release === 'bullseye' ? ['systemd-resolved.service'] : []), 'chrony.service', 'ssh.service'],
+      enable: [
+        'systemd-networkd.service',
+        ...(image.os.release === 'bullseye' ? ['systemd-resolved.service'] : []),
+        'chrony.service',
+        'ssh.service',
+      ],
       disable: [],
       mask: [],
     },
@@ -45,8 +54,9 @@ function adapt(image: Image, options: JsonObject): AdaptPlan {
 
 function pack(image: Image, options: JsonObject): DiskPackPlan {
   const {format, firmware, size} = options;
-  if (format !== 'qcow2' && format !== 'raw') throw new Error(`Unchecked option format: ${String(format)}`);
-  if (firmware !== 'bios' && firmware !== 'uefi' && firmware !== 'both') throw new Error(`Unchecked option firmware: ${String(firmware)}`);
+  if (format !== 'qcow2' && format !== 'raw') throw new Error(`Unchecked option format: ${JSON.stringify(format)}`);
+  if (firmware !== 'bios' && firmware !== 'uefi' && firmware !== 'both')
+    throw new Error(`Unchecked option firmware: ${JSON.stringify(firmware)}`);
   const sizeBytes = typeof size === 'string' ? parseSize(size) : image.storage.size_bytes;
   return {
     kind: 'disk',
@@ -61,14 +71,22 @@ function pack(image: Image, options: JsonObject): DiskPackPlan {
 function boot(_image: Image, options: JsonObject): readonly BootPlan[] {
   const {firmware, test} = options;
   const memory = typeof test === 'object' && test !== null && 'memory' in test ? test['memory'] : undefined;
-  const memoryMiB = typeof memory === 'string' ? Math.ceil((parseSize(memory) ?? 0) / (1 << 20)) : defaultTestMemoryMiB;
-  const modes = firmware === 'both' ? (['bios', 'uefi'] as const) : firmware === 'bios' ? (['bios'] as const) : (['uefi'] as const);
+  const memoryMiB =
+    typeof memory === 'string' ? Math.ceil((parseSize(memory) ?? 0) / (1 << 20)) : defaultTestMemoryMiB;
+  const modes =
+    firmware === 'both'
+      ? (['bios', 'uefi'] as const)
+      : firmware === 'bios'
+        ? (['bios'] as const)
+        : (['uefi'] as const);
   return modes.map((mode) => ({kind: 'disk', name: mode, firmware: mode, seed: 'nocloud', memoryMiB}));
 }
 
 /** The serial console comes last: it is the one that Nova's console log shows. */
 function cmdline(image: Image, options: JsonObject): string {
-  return ['console=tty0 console=ttyS0,115200n8', image.kernel.cmdline, options['cmdline']].filter((part) => typeof part === 'string').join(' ');
+  return ['console=tty0 console=ttyS0,115200n8', image.kernel.cmdline, options['cmdline']]
+    .filter((part) => typeof part === 'string')
+    .join(' ');
 }
 
 /** What update-grub in the guest reads: the same as fgimage wrote into the first grub.cfg. */
@@ -85,5 +103,9 @@ GRUB_DISABLE_OS_PROBER=true
 }
 
 function file(path: string, name: string): TargetFile {
-  return {path, content: readFileSync(join(packageRoot, 'targets/openstack/files', name), 'utf8'), permissions: '0644'};
+  return {
+    path,
+    content: readFileSync(join(packageRoot, 'targets/openstack/files', name), 'utf8'),
+    permissions: '0644',
+  };
 }

@@ -14,7 +14,7 @@ import type {StageContext, StageRunner} from '../stage.ts';
 import {commandResult, mountPoint, runInTree, scratchFile, sourceDateEpoch} from '../tree.ts';
 import {biosBootCode, espGrubConfig, grubConfig} from './grub.ts';
 import {takeInventory} from './inventory.ts';
-import {mebibyte, partitionType, type PlacedPartition, placePartitions, sfdiskScript} from './partitions.ts';
+import {mebibyte, type PlacedPartition, partitionType, placePartitions, sfdiskScript} from './partitions.ts';
 
 const espMiB = 64;
 const gibibyte = 1024 * mebibyte;
@@ -29,7 +29,11 @@ export const runDiskPack: StageRunner = async (context) => {
   if (!inventory.ok) return fail({failure: inventory.error});
   const {kernels, packages} = inventory.value;
 
-  const ids = {disk: derivedUuid(context.key, 'disk'), root: derivedUuid(context.key, 'root'), esp: derivedUuid(context.key, 'esp').slice(0, 8)};
+  const ids = {
+    disk: derivedUuid(context.key, 'disk'),
+    root: derivedUuid(context.key, 'root'),
+    esp: derivedUuid(context.key, 'esp').slice(0, 8),
+  };
   const boot = await bootFiles(context, {plan, ids, kernels});
   if (!boot.ok) return fail({failure: boot.error});
 
@@ -37,8 +41,19 @@ export const runDiskPack: StageRunner = async (context) => {
   if (!size.ok) return fail({failure: size.error});
   const partitions = placePartitions(
     [
-      ...(plan.firmware === 'uefi' ? [] : [{name: 'bios', type: partitionType.biosBoot, uuid: derivedUuid(context.key, 'bios'), sizeMiB: 1}]),
-      ...(plan.firmware === 'bios' ? [] : [{name: 'esp', type: partitionType.efiSystem, uuid: derivedUuid(context.key, 'efi'), sizeMiB: espMiB}]),
+      ...(plan.firmware === 'uefi'
+        ? []
+        : [{name: 'bios', type: partitionType.biosBoot, uuid: derivedUuid(context.key, 'bios'), sizeMiB: 1}]),
+      ...(plan.firmware === 'bios'
+        ? []
+        : [
+            {
+              name: 'esp',
+              type: partitionType.efiSystem,
+              uuid: derivedUuid(context.key, 'efi'),
+              sizeMiB: espMiB,
+            },
+          ]),
       {name: 'root', type: partitionType.rootAmd64, uuid: derivedUuid(context.key, 'root-partition')},
     ],
     size.value / mebibyte,
@@ -51,7 +66,10 @@ export const runDiskPack: StageRunner = async (context) => {
     () => writeTable(context, {disk, diskUuid: ids.disk, partitions}),
     () => writeRoot(context, {disk, uuid: ids.root, partition: partitionNamed(partitions, 'root')}),
     () => writeEsp(context, {disk, id: ids.esp, partition: partitions.find(({name}) => name === 'esp')}),
-    () => Promise.resolve(writeBiosBoot(context, {disk, partition: partitions.find(({name}) => name === 'bios')})),
+    () =>
+      Promise.resolve(
+        writeBiosBoot(context, {disk, partition: partitions.find(({name}) => name === 'bios')}),
+      ),
     () => convert(context, {disk, plan}),
   ]) {
     const done = await step();
@@ -79,15 +97,28 @@ const upper = (context: StageContext): string => join(context.work, 'boot-layer'
 const bootFolder = (context: StageContext): string => join(context.work, 'boot');
 
 /** What depends on this disk's own ids: fstab, GRUB's files, the initial RAM disks. It lies in a layer of its own. */
-async function bootFiles(context: StageContext, {plan, ids, kernels}: {plan: DiskPackPlan; ids: DiskIds; kernels: readonly string[]}): Promise<Result<void, StageFailure>> {
+async function bootFiles(
+  context: StageContext,
+  {plan, ids, kernels}: {plan: DiskPackPlan; ids: DiskIds; kernels: readonly string[]},
+): Promise<Result<void, StageFailure>> {
   for (const folder of [upper(context), bootFolder(context)]) mkdirSync(folder);
   const inUpper: StageContext = {...context, output: upper(context)};
   const esp = `${ids.esp.slice(0, 4)}-${ids.esp.slice(4)}`.toUpperCase();
-  const fstab = [`UUID=${ids.root} / ext4 errors=remount-ro 0 1`, ...(plan.firmware === 'bios' ? [] : [`UUID=${esp} /boot/efi vfat umask=0077,nofail 0 2`]), ''].join('\n');
+  const fstab = [
+    `UUID=${ids.root} / ext4 errors=remount-ro 0 1`,
+    ...(plan.firmware === 'bios' ? [] : [`UUID=${esp} /boot/efi vfat umask=0077,nofail 0 2`]),
+    '',
+  ].join('\n');
   const config = grubConfig({rootUuid: ids.root, cmdline: plan.cmdline, kernels, title: 'Debian GNU/Linux'});
   const written = await applyChanges(inUpper, [
     {do: 'file', path: '/etc/fstab', owner: 'root:root', permissions: '0644', content: {text: fstab}},
-    {do: 'file', path: '/boot/grub/grub.cfg', owner: 'root:root', permissions: '0444', content: {text: config}},
+    {
+      do: 'file',
+      path: '/boot/grub/grub.cfg',
+      owner: 'root:root',
+      permissions: '0444',
+      content: {text: config},
+    },
   ]);
   if (!written.ok) return written;
   scratchFile(context, 'boot/grub.cfg', espGrubConfig(ids.root));
@@ -96,9 +127,28 @@ async function bootFiles(context: StageContext, {plan, ids, kernels}: {plan: Dis
     command: ['/bin/sh', '/run/fgimage/disk-boot.sh', '/run/fgimage/out', plan.firmware],
     writable: true,
     binds: [
-      {source: join(packageRoot, 'src/stages/scripts/disk-boot.sh'), path: '/run/fgimage/disk-boot.sh', kind: 'file', mode: 'ro'},
-      {source: scratchFile(context, 'bios.cfg', `search.fs_uuid ${ids.root} root\nset prefix=($root)/boot/grub\n`), path: '/run/fgimage/bios.cfg', kind: 'file', mode: 'ro'},
-      {source: requiredInput(context, context.node.dependsOn[0] ?? '').path, path: '/run/fgimage/initramfs', kind: 'dir', mode: 'ro'},
+      {
+        source: join(packageRoot, 'src/stages/scripts/disk-boot.sh'),
+        path: '/run/fgimage/disk-boot.sh',
+        kind: 'file',
+        mode: 'ro',
+      },
+      {
+        source: scratchFile(
+          context,
+          'bios.cfg',
+          `search.fs_uuid ${ids.root} root\nset prefix=($root)/boot/grub\n`,
+        ),
+        path: '/run/fgimage/bios.cfg',
+        kind: 'file',
+        mode: 'ro',
+      },
+      {
+        source: requiredInput(context, context.node.dependsOn[0] ?? '').path,
+        path: '/run/fgimage/initramfs',
+        kind: 'dir',
+        mode: 'ro',
+      },
       {source: bootFolder(context), path: '/run/fgimage/out', kind: 'dir', mode: 'rw'},
     ],
     hint: 'The boot loader comes from the packages of the target: was one of them in remove_packages?',
@@ -107,7 +157,10 @@ async function bootFiles(context: StageContext, {plan, ids, kernels}: {plan: Dis
 
 /** The size asked for, or one that fits the tree with a third of it free, in whole half GiB. */
 function diskSize(context: StageContext, plan: DiskPackPlan): Result<number, StageFailure> {
-  const treeBytes = context.node.layers.reduce((sum, id) => sum + Number(requiredInput(context, id).result['size_bytes'] ?? 0), 0);
+  const treeBytes = context.node.layers.reduce(
+    (sum, id) => sum + Number(requiredInput(context, id).result['size_bytes'] ?? 0),
+    0,
+  );
   const least = Math.ceil(treeBytes * 1.15) + (espMiB + 192) * mebibyte;
   if (plan.sizeBytes === undefined) return ok(Math.ceil((least * 1.2) / (gibibyte / 2)) * (gibibyte / 2));
   if (plan.sizeBytes >= least) return ok(Math.ceil(plan.sizeBytes / mebibyte) * mebibyte);
@@ -119,54 +172,116 @@ function diskSize(context: StageContext, plan: DiskPackPlan): Result<number, Sta
   });
 }
 
-async function writeTable(context: StageContext, {disk, diskUuid, partitions}: {disk: string; diskUuid: string; partitions: readonly PlacedPartition[]}): Promise<Result<void, StageFailure>> {
+async function writeTable(
+  context: StageContext,
+  {disk, diskUuid, partitions}: {disk: string; diskUuid: string; partitions: readonly PlacedPartition[]},
+): Promise<Result<void, StageFailure>> {
   const script = scratchFile(context, 'partitions', sfdiskScript(diskUuid, partitions));
   // sfdisk reads its script from standard input only.
-  return runHost(context, ['/bin/sh', '-c', 'exec "$1" --quiet --no-reread --no-tell-kernel "$2" < "$3"', 'sh', context.tool('sfdisk'), disk, script]);
+  return runHost(context, [
+    '/bin/sh',
+    '-c',
+    'exec "$1" --quiet --no-reread --no-tell-kernel "$2" < "$3"',
+    'sh',
+    context.tool('sfdisk'),
+    disk,
+    script,
+  ]);
 }
 
-async function writeRoot(context: StageContext, {disk, uuid, partition}: {disk: string; uuid: string; partition: PlacedPartition}): Promise<Result<void, StageFailure>> {
+async function writeRoot(
+  context: StageContext,
+  {disk, uuid, partition}: {disk: string; uuid: string; partition: PlacedPartition},
+): Promise<Result<void, StageFailure>> {
   context.progress('Writing the root file system');
   const epoch = String(sourceDateEpoch(context));
   return runInTree(context, {
     inside: 'host',
     above: [upper(context)],
     command: [
-      context.tool('mke2fs'), '-q', '-F', '-t', 'ext4', '-b', '4096', '-m', '1', '-L', 'root', '-U', uuid,
+      context.tool('mke2fs'),
+      '-q',
+      '-F',
+      '-t',
+      'ext4',
+      '-b',
+      '4096',
+      '-m',
+      '1',
+      '-L',
+      'root',
+      '-U',
+      uuid,
       // GRUB 2.06 and Debian 11's e2fsck know neither of these features.
-      '-O', '^orphan_file,^metadata_csum_seed',
-      '-E', `offset=${String(partition.firstSector * 512)},hash_seed=${uuid},lazy_itable_init=1,nodiscard`,
-      '-d', mountPoint(context),
-      disk, `${String(partition.sectors / 2)}k`,
+      '-O',
+      '^orphan_file,^metadata_csum_seed',
+      '-E',
+      `offset=${String(partition.firstSector * 512)},hash_seed=${uuid},lazy_itable_init=1,nodiscard`,
+      '-d',
+      mountPoint(context),
+      disk,
+      `${String(partition.sectors / 2)}k`,
     ],
     env: {E2FSPROGS_FAKE_TIME: epoch, MKE2FS_DEVICE_SECTSIZE: '512'},
   });
 }
 
-async function writeEsp(context: StageContext, {disk, id, partition}: {disk: string; id: string; partition: PlacedPartition | undefined}): Promise<Result<void, StageFailure>> {
+async function writeEsp(
+  context: StageContext,
+  {disk, id, partition}: {disk: string; id: string; partition: PlacedPartition | undefined},
+): Promise<Result<void, StageFailure>> {
   if (partition === undefined) return ok(undefined);
   context.progress('Writing the EFI system partition');
   const made = await runHost(context, [
-    context.tool('mkfs.vfat'), '--invariant', '-F', '32', '-s', '1', '-i', id, '-n', 'ESP', `--offset=${String(partition.firstSector)}`,
-    disk, String(partition.sectors / 2),
+    context.tool('mkfs.vfat'),
+    '--invariant',
+    '-F',
+    '32',
+    '-s',
+    '1',
+    '-i',
+    id,
+    '-n',
+    'ESP',
+    `--offset=${String(partition.firstSector)}`,
+    disk,
+    String(partition.sectors / 2),
   ]);
   if (!made.ok) return made;
   const image = `${disk}@@${String(partition.firstSector * 512)}`;
   const boot = bootFolder(context);
-  const folders = await runHost(context, [context.tool('mmd'), '-i', image, '::/EFI', '::/EFI/BOOT', '::/EFI/debian']);
+  const folders = await runHost(context, [
+    context.tool('mmd'),
+    '-i',
+    image,
+    '::/EFI',
+    '::/EFI/BOOT',
+    '::/EFI/debian',
+  ]);
   if (!folders.ok) return folders;
   for (const [from, to] of [
-    ['shimx64.efi', 'BOOT/BOOTX64.EFI'], ['grubx64.efi', 'BOOT/grubx64.efi'],
-    ['shimx64.efi', 'debian/shimx64.efi'], ['grubx64.efi', 'debian/grubx64.efi'],
+    ['shimx64.efi', 'BOOT/BOOTX64.EFI'],
+    ['grubx64.efi', 'BOOT/grubx64.efi'],
+    ['shimx64.efi', 'debian/shimx64.efi'],
+    ['grubx64.efi', 'debian/grubx64.efi'],
     ['grub.cfg', 'debian/grub.cfg'],
   ] as const) {
-    const copied = await runHost(context, [context.tool('mcopy'), '-i', image, join(boot, from), `::/EFI/${to}`]);
+    const copied = await runHost(context, [
+      context.tool('mcopy'),
+      '-i',
+      image,
+      join(boot, from),
+      `::/EFI/${to}`,
+    ]);
     if (!copied.ok) return copied;
   }
   return ok(undefined);
 }
 
-function writeBiosBoot(context: StageContext, {disk, partition}: {disk: string; partition: PlacedPartition | undefined}): Result<void, StageFailure> {
+function writeBiosBoot(
+  context: StageContext,
+  {disk, partition}: {disk: string; partition: PlacedPartition | undefined},
+): Result<void, StageFailure> {
   if (partition === undefined) return ok(undefined);
   const {bootCode, core} = biosBootCode({
     bootImage: readFileSync(join(bootFolder(context), 'boot.img')),
@@ -183,16 +298,37 @@ function writeBiosBoot(context: StageContext, {disk, partition}: {disk: string; 
   return ok(undefined);
 }
 
-async function convert(context: StageContext, {disk, plan}: {disk: string; plan: DiskPackPlan}): Promise<Result<void, StageFailure>> {
+async function convert(
+  context: StageContext,
+  {disk, plan}: {disk: string; plan: DiskPackPlan},
+): Promise<Result<void, StageFailure>> {
   const target = join(context.output, plan.fileName);
   context.progress(`Writing ${plan.fileName}`);
   const compression = plan.format === 'qcow2' ? ['-c', '-o', 'compression_type=zstd'] : [];
   // Without -W: out-of-order writes make other bytes at every run.
-  return runHost(context, [context.tool('qemu-img'), 'convert', '-f', 'raw', '-O', plan.format, ...compression, disk, target]);
+  return runHost(context, [
+    context.tool('qemu-img'),
+    'convert',
+    '-f',
+    'raw',
+    '-O',
+    plan.format,
+    ...compression,
+    disk,
+    target,
+  ]);
 }
 
-async function runHost(context: StageContext, command: readonly [string, ...string[]]): Promise<Result<void, StageFailure>> {
-  const env = {...cleanEnvironment, SOURCE_DATE_EPOCH: String(sourceDateEpoch(context)), MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null'};
+async function runHost(
+  context: StageContext,
+  command: readonly [string, ...string[]],
+): Promise<Result<void, StageFailure>> {
+  const env = {
+    ...cleanEnvironment,
+    SOURCE_DATE_EPOCH: String(sourceDateEpoch(context)),
+    MTOOLS_SKIP_CHECK: '1',
+    MTOOLSRC: '/dev/null',
+  };
   const outcome = await runProcess(tied(...command), {env, log: context.log, signal: context.signal});
   return commandResult(context, {outcome, shown: command});
 }

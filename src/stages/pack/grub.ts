@@ -22,7 +22,10 @@ const blockListOffset = 0x1f4;
 const bootCodeBytes = 440;
 
 /** Gives the bytes for the start of the disk and for the start of the BIOS boot partition. */
-export function biosBootCode({bootImage, coreImage, firstSector}: BiosBoot): {readonly bootCode: Buffer; readonly core: Buffer} {
+export function biosBootCode({bootImage, coreImage, firstSector}: BiosBoot): {
+  readonly bootCode: Buffer;
+  readonly core: Buffer;
+} {
   const boot = Buffer.from(bootImage);
   boot.writeBigUInt64LE(BigInt(firstSector), kernelSectorOffset);
   boot.writeUInt16LE(0x9090, driveCheckOffset);
@@ -43,7 +46,10 @@ export interface GrubConfig {
 
 /** /boot/grub/grub.cfg for the first boots; update-grub in the guest writes its own over it. */
 export function grubConfig({rootUuid, cmdline, kernels, title}: GrubConfig): string {
-  const entry = (version: string, name: string): string => `menuentry '${name}' --class debian --class gnu-linux {
+  const entry = (
+    version: string,
+    name: string,
+  ): string => `menuentry '${name}' --class debian --class gnu-linux {
 \tlinux /boot/vmlinuz-${version} root=UUID=${rootUuid} ro ${cmdline}
 \tinitrd /boot/initrd.img-${version}
 }

@@ -25,7 +25,12 @@ export async function takeInventory(context: StageContext): Promise<Result<Inven
   const done = await runInTree(context, {
     command: ['/bin/sh', '/run/fgimage/inventory.sh', '/run/fgimage/out'],
     binds: [
-      {source: join(packageRoot, 'src/stages/scripts/inventory.sh'), path: '/run/fgimage/inventory.sh', kind: 'file', mode: 'ro'},
+      {
+        source: join(packageRoot, 'src/stages/scripts/inventory.sh'),
+        path: '/run/fgimage/inventory.sh',
+        kind: 'file',
+        mode: 'ro',
+      },
       {source: out, path: '/run/fgimage/out', kind: 'dir', mode: 'rw'},
     ],
   });
@@ -38,5 +43,7 @@ export async function takeInventory(context: StageContext): Promise<Result<Inven
 }
 
 function lines(path: string): readonly string[] {
-  return readFileSync(path, 'utf8').split('\n').filter((line) => line !== '');
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
 }

@@ -1,6 +1,6 @@
 import {copyFileSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {netbootFiles, type NetbootPackPlan} from '../../../targets/contract.ts';
+import {type NetbootPackPlan, netbootFiles} from '../../../targets/contract.ts';
 import {fail, ok} from '../../result.ts';
 import {requiredInput} from '../inputs.ts';
 import type {StageRunner} from '../stage.ts';
@@ -16,14 +16,26 @@ export const runNetbootPack: StageRunner = async (context) => {
   const initramfs = requiredInput(context, context.node.dependsOn[0] ?? '').path;
   const initrd = readdirSync(initramfs).find((name) => name === `initrd.img-${kernel ?? ''}`);
   if (kernel === undefined || initrd === undefined) {
-    return fail({failure: {reason: 'refused', message: 'The image has no kernel to boot', hint: 'Leave kernel.package out, or name a package that brings /boot/vmlinuz-*'}});
+    return fail({
+      failure: {
+        reason: 'refused',
+        message: 'The image has no kernel to boot',
+        hint: 'Leave kernel.package out, or name a package that brings /boot/vmlinuz-*',
+      },
+    });
   }
   copyFileSync(join(initramfs, initrd), join(context.output, netbootFiles.initrd));
   const merged = mountPoint(context);
 
   const copied = await runInTree(context, {
     inside: 'host',
-    command: ['cp', '--no-dereference', '--', join(merged, 'boot', `vmlinuz-${kernel}`), join(context.output, netbootFiles.kernel)],
+    command: [
+      'cp',
+      '--no-dereference',
+      '--',
+      join(merged, 'boot', `vmlinuz-${kernel}`),
+      join(context.output, netbootFiles.kernel),
+    ],
   });
   if (!copied.ok) return fail({failure: copied.error});
 
@@ -32,11 +44,20 @@ export const runNetbootPack: StageRunner = async (context) => {
   const squashed = await runInTree(context, {
     inside: 'host',
     command: [
-      context.tool('mksquashfs'), merged, join(context.output, netbootFiles.rootfs),
-      '-noappend', '-no-progress', '-quiet', '-comp', algorithm,
+      context.tool('mksquashfs'),
+      merged,
+      join(context.output, netbootFiles.rootfs),
+      '-noappend',
+      '-no-progress',
+      '-quiet',
+      '-comp',
+      algorithm,
       ...(level === undefined ? defaultLevel[algorithm] : ['-Xcompression-level', String(level)]),
       // Both are loaded beside the root; a node has no use for them in its memory.
-      '-wildcards', '-e', 'boot/vmlinuz-*', 'boot/initrd.img-*',
+      '-wildcards',
+      '-e',
+      'boot/vmlinuz-*',
+      'boot/initrd.img-*',
     ],
     // mksquashfs refuses -mkfs-time beside this variable, and takes every time from it alone.
     env: {SOURCE_DATE_EPOCH: String(sourceDateEpoch(context))},
@@ -52,7 +73,11 @@ export const runNetbootPack: StageRunner = async (context) => {
     result: {
       artifact: netbootFiles.rootfs,
       format: 'netboot',
-      packages: inventory.value.packages.map(({name, version, architecture}) => ({name, version, architecture})),
+      packages: inventory.value.packages.map(({name, version, architecture}) => ({
+        name,
+        version,
+        architecture,
+      })),
       kernels: [...inventory.value.kernels],
     },
   });

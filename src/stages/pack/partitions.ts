@@ -24,7 +24,10 @@ export const partitionType = {
 } as const;
 
 /** Places partitions on a disk, each on a MiB; the first MiB and the last hold the GPT. */
-export function placePartitions(requests: readonly PartitionRequest[], diskMiB: number): readonly PlacedPartition[] {
+export function placePartitions(
+  requests: readonly PartitionRequest[],
+  diskMiB: number,
+): readonly PlacedPartition[] {
   let at = 1;
   return requests.map((request) => {
     const sizeMiB = request.sizeMiB ?? diskMiB - 1 - at;
@@ -40,5 +43,13 @@ export function sfdiskScript(diskUuid: string, partitions: readonly PlacedPartit
     ({firstSector, sectors, type, uuid, name}) =>
       `start=${String(firstSector)}, size=${String(sectors)}, type=${type}, uuid=${uuid.toUpperCase()}, name="${name}"`,
   );
-  return ['label: gpt', `label-id: ${diskUuid.toUpperCase()}`, 'unit: sectors', 'sector-size: 512', '', ...rows, ''].join('\n');
+  return [
+    'label: gpt',
+    `label-id: ${diskUuid.toUpperCase()}`,
+    'unit: sectors',
+    'sector-size: 512',
+    '',
+    ...rows,
+    '',
+  ].join('\n');
 }

@@ -7,12 +7,7 @@ import {bootGuest, kvmCheck} from '../../../src/host/kvm.ts';
 import {arrivedExitCode} from '../../../src/host/kvm-guest.ts';
 import {probe} from '../../../src/host/probe.ts';
 import {programFolders} from '../../../src/host/program-folders.ts';
-import {
-  findProgram,
-  locate,
-  needs,
-  readRequirements,
-} from '../../../src/host/requirements.ts';
+import {findProgram, locate, needs, readRequirements} from '../../../src/host/requirements.ts';
 
 let folder = '';
 beforeAll(async () => {
