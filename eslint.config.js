@@ -27,7 +27,14 @@ export default tseslint.config(
   ...layering.map(({files, deny}) => ({
     files,
     rules: {
-      'no-restricted-imports': ['error', {patterns: deny.map((layer) => ({group: [`**/src/${layer}/*`, `../${layer}/*`, `../../${layer}/*`]}))}],
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: deny.map((layer) => ({
+            group: [`**/src/${layer}/*`, `../${layer}/*`, `../../${layer}/*`],
+          })),
+        },
+      ],
     },
   })),
   {files: ['test/**'], rules: {'@typescript-eslint/no-non-null-assertion': 'off'}},

@@ -54,7 +54,8 @@ function adapt(image: Image, options: JsonObject): AdaptPlan {
 
 function pack(image: Image, options: JsonObject): DiskPackPlan {
   const {format, firmware, size} = options;
-  if (format !== 'qcow2' && format !== 'raw') throw new Error(`Unchecked option format: ${JSON.stringify(format)}`);
+  if (format !== 'qcow2' && format !== 'raw')
+    throw new Error(`Unchecked option format: ${JSON.stringify(format)}`);
   if (firmware !== 'bios' && firmware !== 'uefi' && firmware !== 'both')
     throw new Error(`Unchecked option firmware: ${JSON.stringify(firmware)}`);
   const sizeBytes = typeof size === 'string' ? parseSize(size) : image.storage.size_bytes;

@@ -29,7 +29,7 @@ test('ipxeScript() takes the files from base-url, else from where it came from i
 test('ipxeScript() with a base URL leaves a site its own', () => {
   const script = ipxeScript({files, cmdline: '', baseUrl: 'http://boot.example/images/a/'});
 
-  expect(script.split('\n')[2]).toBe('isset ${base-url} || set base-url http://boot.example/images/a');
+  expect(script.split('\n')[2]).toBe(`isset \${base-url} || set base-url http://boot.example/images/a`);
 });
 
 test('pxelinuxConfig() asks the next server by HTTP, or the base URL', () => {

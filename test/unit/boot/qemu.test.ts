@@ -11,8 +11,8 @@ test('qemuArguments() of a disk under SeaBIOS', () => {
   const args = qemuArguments({
     ...machine,
     disks: [
-      {path: '/work/a,b disk.qcow2', format: 'qcow2', readOnly: false},
-      {path: '/work/seed.img', format: 'raw', readOnly: true},
+      {path: '/scratch/a,b disk.qcow2', format: 'qcow2', readOnly: false},
+      {path: '/scratch/seed.img', format: 'raw', readOnly: true},
     ],
   });
 
@@ -31,14 +31,14 @@ test('qemuArguments() of a disk under SeaBIOS', () => {
       'node-name': 'disk0',
       'read-only': false,
       cache: {direct: false, 'no-flush': true},
-      file: {driver: 'file', filename: '/work/a,b disk.qcow2', 'read-only': false},
+      file: {driver: 'file', filename: '/scratch/a,b disk.qcow2', 'read-only': false},
     },
     {
       driver: 'raw',
       'node-name': 'disk1',
       'read-only': true,
       cache: {direct: false, 'no-flush': true},
-      file: {driver: 'file', filename: '/work/seed.img', 'read-only': true},
+      file: {driver: 'file', filename: '/scratch/seed.img', 'read-only': true},
     },
   ]);
 });
@@ -59,9 +59,9 @@ test('qemuArguments() under OVMF takes the firmware read-only and its variables 
 });
 
 test('qemuArguments() of a network boot has no disk, and keeps a comma in a path', () => {
-  const args = qemuArguments({...machine, netboot: {folder: '/work/a,b', script: 'boot.ipxe'}});
+  const args = qemuArguments({...machine, netboot: {folder: '/scratch/a,b', script: 'boot.ipxe'}});
 
-  expect(valuesOf(args, '-netdev')).toEqual(['user,id=net0,tftp=/work/a,,b,bootfile=boot.ipxe']);
+  expect(valuesOf(args, '-netdev')).toEqual(['user,id=net0,tftp=/scratch/a,,b,bootfile=boot.ipxe']);
   expect(valuesOf(args, '-device')).toEqual(['virtio-net-pci,netdev=net0,bootindex=1', 'virtio-rng-pci']);
   expect(valuesOf(args, '-blockdev')).toEqual([]);
 });
