@@ -3,6 +3,12 @@ import {join} from 'node:path';
 import {promisify} from 'node:util';
 import {packageRoot} from '../src/package-root.ts';
 
+/**
+ * Not content: overlayfs's notes about inodes of the file systems it ran on (its opaque marks are content), and labels
+ * that the host's SELinux gave.
+ */
+const uncounted = /^(?:user\.overlay\.(?:origin|impure|nlink|uuid|upper)|security\.selinux)=/;
+
 /** Extended attributes below a folder: `name=hex` lists, sorted, by path relative to it (as latin1 text of its bytes). */
 export async function listXattrs(folder: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const script = join(packageRoot, 'cache', 'xattrs.pl');
@@ -15,7 +21,8 @@ export async function listXattrs(folder: string): Promise<ReadonlyMap<string, re
   for (let index = 0; index + 1 < fields.length; index += 2) {
     const path = fields[index] ?? '';
     const attributes = (fields[index + 1] ?? '').split(',');
-    found.set(path, attributes.filter((attribute) => !attribute.startsWith('security.selinux=')).sort());
+    const counted = attributes.filter((attribute) => !uncounted.test(attribute)).sort();
+    if (counted.length > 0) found.set(path, counted);
   }
   return found;
 }

@@ -260,7 +260,7 @@ class Builder {
       dependsOn: [],
       layers: [],
       ...(image === undefined ? {} : {image: image.name}),
-      params: {sources: json(this.#sources(os, repositories))},
+      params: {sources: json(this.#sources(os, repositories)), ...this.#epoch(os)},
       files: repositories.map(({signed_by: key}) => key),
       tools: ['apt-get'],
     });

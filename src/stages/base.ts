@@ -92,7 +92,9 @@ export const runBase: StageRunner = async (context) => {
     },
   );
   if (!cleaned.ok) return fail({failure: cleaned.error});
-  rmSync(join(context.output, 'var/cache/apt/archives/partial'), {recursive: true, force: true});
+  for (const name of ['var/cache/apt/archives/partial', 'dev']) rmSync(join(context.output, name), {recursive: true, force: true});
+  // Empty: mmdebstrap makes device nodes where it may, which an ordinary user may not; every system mounts its own.
+  mkdirSync(join(context.output, 'dev'));
   return ok({result: {}});
 };
 

@@ -73,7 +73,7 @@ const siteInitrdName = 'fgimage-test.img';
 export async function bootAndCheck(request: BootRequest): Promise<BootReport> {
   const {plan, signal, tests, workDir} = request;
   signal.throwIfAborted();
-  const accelerator = await findAccelerator(signal);
+  const accelerator = await findAccelerator();
   const timeoutMs = request.timeoutMs ?? timeoutsMs[accelerator];
   const folder = await mkdtemp(join(workDir, 'boot-'));
   const served = servedFiles(request);
