@@ -11,6 +11,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           exclude: ['test/integration/**/*.slow.test.ts'],
+          globalSetup: ['test/integration/setup.ts'],
           testTimeout: 1_500_000,
           hookTimeout: 1_500_000,
           fileParallelism: false,
@@ -20,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'slow',
           include: ['test/integration/**/*.slow.test.ts'],
+          globalSetup: ['test/integration/setup.ts'],
           testTimeout: 3_000_000,
           hookTimeout: 3_000_000,
           fileParallelism: false,

@@ -1,6 +1,7 @@
 import {readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import Database from 'better-sqlite3';
+import {isNoSpace} from '../src/errors.ts';
 
 /**
  * Locks that the kernel frees when their holder ends in whatever way: a small SQLite file held in an exclusive
@@ -30,7 +31,12 @@ export function tryLock(path: string): Lock | undefined {
     throw error;
   }
   const owner: LockOwner = {pid: process.pid, host: hostname(), since: Date.now()};
-  writeFileSync(`${path}.owner`, JSON.stringify(owner));
+  try {
+    writeFileSync(`${path}.owner`, JSON.stringify(owner));
+  } catch (error) {
+    // The note is for people; a full disk must not keep a lock from being taken.
+    if (!isNoSpace(error)) throw error;
+  }
   return {
     release() {
       rmSync(`${path}.owner`, {force: true});

@@ -13,6 +13,7 @@ import {
 import {join} from 'node:path';
 import {Worker} from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import {isNoSpace} from '../src/errors.ts';
 import {type CacheLayout, cacheLayout} from './layout.ts';
 import {type Lock, tryLock} from './lock.ts';
 import {type SummarizeOptions, summarizeTree, type TreeSummary} from './tree.ts';
@@ -187,7 +188,12 @@ export class Store {
   }
 
   setMemo(key: string, value: string): void {
-    this.#database.prepare('INSERT OR REPLACE INTO memo (key, value) VALUES (?, ?)').run(key, value);
+    try {
+      this.#database.prepare('INSERT OR REPLACE INTO memo (key, value) VALUES (?, ?)').run(key, value);
+    } catch (error) {
+      // It only saves time; the stage that needs the room will say so.
+      if (!isNoSpace(error)) throw error;
+    }
   }
 
   keyLockPath(key: string): string {

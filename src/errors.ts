@@ -56,7 +56,12 @@ export class FgError extends Error {
   }
 }
 
-/** Whether an unknown error is a Node system error with this code. */
+/** Whether an error says that a file system or a quota is full, SQLite's word for it included. */
+export function isNoSpace(error: unknown): boolean {
+  return isErrno(error, 'ENOSPC', 'EDQUOT', 'SQLITE_FULL');
+}
+
+/** Whether an unknown error is a Node system error, or SQLite's, with one of these codes. */
 export function isErrno(error: unknown, ...codes: string[]): boolean {
   return (
     error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)

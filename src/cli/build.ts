@@ -2,7 +2,7 @@ import {resolve} from 'node:path';
 import {Store} from '../../cache/store.ts';
 import {targetOfType} from '../../targets/registry.ts';
 import {type CatalogImage, enterImage} from '../catalog/catalog.ts';
-import {type ExitCode, exitCode, FgError, isErrno} from '../errors.ts';
+import {type ExitCode, exitCode, FgError, isErrno, isNoSpace} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {packageVersion} from '../package-root.ts';
 import type {StageNode} from '../plan/graph.ts';
@@ -354,7 +354,7 @@ export function openStore(root: string): Store {
   try {
     return Store.open(root);
   } catch (error) {
-    if (isErrno(error, 'ENOSPC', 'EDQUOT', 'SQLITE_FULL')) {
+    if (isNoSpace(error)) {
       throw new FgError('NO_SPACE', `No space left for the cache in ${root}`, {
         cause: error,
         hint: 'Free some space there, or name another folder with --cache-dir',

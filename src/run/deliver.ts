@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {Store} from '../../cache/store.ts';
-import {FgError, isErrno} from '../errors.ts';
+import {FgError, isErrno, isNoSpace} from '../errors.ts';
 import type {JsonObject, JsonValue} from '../spec/image.ts';
 
 /** An artifact on its way from the cache to the user's folder. */
@@ -71,7 +71,7 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
       rmSync(join(dirname(path), before), {recursive: true, force: true});
     return {path, changed: true};
   } catch (error) {
-    if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
+    if (isNoSpace(error)) {
       throw new FgError('NO_SPACE', `No space left for the artifact in ${output}`, {
         cause: error,
         hint: 'Free some space there, or name another folder with --output',

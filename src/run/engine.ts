@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {type Lock, lockOwner, tryLock} from '../../cache/lock.ts';
 import type {ActionRecord, RunFolder, Store} from '../../cache/store.ts';
-import {isErrno} from '../errors.ts';
+import {isNoSpace} from '../errors.ts';
 import {fingerprint} from '../plan/fingerprint.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
@@ -345,7 +345,7 @@ class Engine {
       await this.#publish({node, key, parts, object, startedAt, logPath, success: result.value});
     } catch (error) {
       if (signal.aborted) return this.#cancelled(node);
-      if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+      if (!isNoSpace(error)) throw error;
       const hint = 'Free some space there, or name another folder with --cache-dir';
       this.#fail(
         node,

@@ -1,5 +1,6 @@
 import {randomUUID} from 'node:crypto';
 import type {Database} from 'better-sqlite3';
+import {isNoSpace} from '../errors.ts';
 import type {RunEvent} from './events.ts';
 
 /** The runs and what became of their stages, in the cache's database: what estimates and statistics are made from. */
@@ -50,7 +51,12 @@ export class RunHistory {
         this.#rows.push({stage: event.stage, key: null, state: 'skipped', durationMs: 0, logPath: null});
         break;
       case 'run-finished':
-        this.#write(event.outcome, event.durationMs);
+        try {
+          this.#write(event.outcome, event.durationMs);
+        } catch (error) {
+          // Told already by the stage that found no room; a run without a row in the history is no failure of its own.
+          if (!isNoSpace(error)) throw error;
+        }
         break;
       case 'stage-planned':
       case 'stage-waiting':

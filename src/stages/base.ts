@@ -92,7 +92,8 @@ export const runBase: StageRunner = async (context) => {
     },
   );
   if (!cleaned.ok) return fail({failure: cleaned.error});
-  for (const name of ['var/cache/apt/archives/partial', 'dev']) rmSync(join(context.output, name), {recursive: true, force: true});
+  for (const name of ['var/cache/apt/archives/partial', 'dev'])
+    rmSync(join(context.output, name), {recursive: true, force: true});
   // Empty: mmdebstrap makes device nodes where it may, which an ordinary user may not; every system mounts its own.
   mkdirSync(join(context.output, 'dev'));
   return ok({result: {}});

@@ -1,0 +1,223 @@
+import {execFileSync, spawnSync} from 'node:child_process';
+import {chownSync, existsSync, lstatSync, readdirSync} from 'node:fs';
+import {join} from 'node:path';
+import {afterAll, beforeAll, describe, expect, it} from 'vitest';
+import {type BuildResult, Project} from './real-build.ts';
+
+const spec = (changes: {packages?: string; hpcCmdline?: string} = {}): string => `version: 1
+name: node
+os: {distribution: debian, release: bookworm}
+hostname: node
+timezone: Europe/Berlin
+packages: [less${changes.packages ?? ''}]
+groups: [{name: lab, gid: 1700}]
+users:
+  - name: alice
+    uid: 1600
+    groups: [lab]
+    sudo: "ALL=(ALL) NOPASSWD:ALL"
+    ssh_authorized_keys:
+      - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAwI4o4AqCGqSR6ISBgPpzZ15kuFI1cSt4qJralB5MGf alice@example.org
+write_files:
+  - {path: /etc/motd, content: "Hello from fgimage\\n"}
+  - {path: /home/alice/.profile, content: "umask 027\\n", owner: "alice:alice", permissions: "0600"}
+copy:
+  - {source: site, path: /opt/site, exclude: ["**/*.bak"]}
+provision:
+  - shell: provision.sh
+services: {mask: [apt-daily.timer]}
+tests:
+  - command: id -nG alice
+    stdout: lab
+  - command: sudo -u alice sudo -n true
+  - {service: ssh, running: true}
+  - {port: 22, listening: true}
+  - {file: /opt/site/bin/hello, permissions: "0755"}
+  - {file: /etc/made-by-script, contains: "no network"}
+  - command: test ! -e /opt/site/old.bak
+targets:
+  openstack: {size: 3GiB}
+  hpc: {${changes.hpcCmdline === undefined ? '' : `cmdline: ${changes.hpcCmdline}`}}
+`;
+
+const files = {
+  'fgimage.yaml': spec(),
+  'site/bin/hello': '#!/bin/sh\necho hello\n',
+  'site/.hidden': 'dot files count\n',
+  'site/old.bak': 'left out\n',
+  'provision.sh': `#!/bin/bash
+set -eu
+# Only a loopback: whatever a script needs from outside is the spec's to say.
+if [ "$(ls /sys/class/net 2>/dev/null | grep -vc '^lo$')" -gt 0 ] || (exec 3<>/dev/tcp/192.0.2.1/80) 2>/dev/null; then
+  echo "there is a network" > /etc/made-by-script
+else
+  echo "no network" > /etc/made-by-script
+fi
+`,
+};
+
+const asRoot = process.getuid?.() === 0;
+const project = new Project('build');
+let first: BuildResult;
+
+beforeAll(async () => {
+  project.write(files);
+  execFileSync('chmod', ['755', join(project.folder, 'site/bin/hello')]);
+  first = await project.build();
+  project.keepPackages();
+});
+
+describe('fgimage build', () => {
+  it('makes both targets of one image, boots them and passes every test when all is well', () => {
+    expect(first.told.trim()).toBe('');
+    expect(first.code).toBe(0);
+    const tested = first.events.flatMap((event) =>
+      event.type === 'stage-finished' && event.checks !== undefined ? event.checks : [],
+    );
+    expect(tested.filter(({passed}) => !passed)).toEqual([]);
+    for (const boot of ['bios', 'uefi', 'netboot']) {
+      expect(tested.map(({name}) => name)).toContain(`${boot}: command: id -nG alice`);
+    }
+    expect(
+      first.stages('stage-finished').filter((stage) => stage.startsWith('customize:node/packages')),
+    ).toHaveLength(1);
+  });
+
+  it('hands out a qcow2 with zstd clusters and the partitions of both firmwares', () => {
+    const disk = join(project.folder, 'artifacts/node/openstack/disk.qcow2');
+    const info = JSON.parse(
+      execFileSync('qemu-img', ['info', '--output=json', disk], {encoding: 'utf8'}),
+    ) as Record<string, unknown>;
+    expect(info).toMatchObject({
+      format: 'qcow2',
+      'virtual-size': 3 * 2 ** 30,
+      'format-specific': {data: {'compression-type': 'zstd'}},
+    });
+    const raw = join(project.folder, 'disk.raw');
+    execFileSync('qemu-img', ['convert', '-O', 'raw', disk, raw]);
+    const table = JSON.parse(execFileSync('/usr/sbin/sfdisk', ['--json', raw], {encoding: 'utf8'})) as {
+      partitiontable: {label: string; partitions: {name: string; start: number}[]};
+    };
+    expect(table.partitiontable.label).toBe('gpt');
+    expect(table.partitiontable.partitions.map(({name}) => name)).toEqual(['bios', 'esp', 'root']);
+    const root = table.partitiontable.partitions[2];
+    const checked = spawnSync(
+      '/usr/sbin/e2fsck',
+      ['-fn', `${raw}?offset=${String((root?.start ?? 0) * 512)}`],
+      {encoding: 'utf8'},
+    );
+    expect(checked.status, checked.stdout).toBe(0);
+  });
+
+  it('writes a manifest that tells what is inside, and lists the images', async () => {
+    const manifest = project.json('artifacts/node/hpc/manifest.json') as {
+      packages: {name: string; version: string; architecture: string}[];
+      files: {path: string; sha256: string}[];
+      tested: string;
+    };
+    expect(manifest.tested).toBe('passed');
+    expect(manifest.packages.find(({name}) => name === 'less')?.version).toMatch(/^\d/);
+    for (const {path, sha256} of manifest.files) {
+      const sum = execFileSync('sha256sum', [join(project.folder, 'artifacts/node/hpc', path)], {
+        encoding: 'utf8',
+      });
+      expect(sum.slice(0, 64)).toBe(sha256);
+    }
+    expect(manifest.files.map(({path}) => path)).toEqual([
+      'boot.ipxe',
+      'initrd.img',
+      'pxelinux.cfg/default',
+      'root.squashfs',
+      'vmlinuz',
+    ]);
+    const listed = project.start(['images', '--json']);
+    expect(await listed.end).toBe(0);
+    expect(
+      (JSON.parse(listed.stdout) as {target: string; tested: string}[])
+        .map(({target, tested}) => `${target} ${tested}`)
+        .sort(),
+    ).toEqual(['hpc passed', 'openstack passed']);
+  });
+
+  it('leaves neither host keys, a machine id nor fgimage in the image', () => {
+    const root = join(project.folder, 'artifacts/node/hpc/root.squashfs');
+    const names = execFileSync('unsquashfs', ['-l', '-d', '', root], {encoding: 'utf8', maxBuffer: 1 << 27});
+    expect(names).not.toMatch(/ssh_host_|policy-rc\.d|fgimage\/|\/dev\/\w/);
+    expect(names).toContain('/opt/site/.hidden');
+    expect(execFileSync('unsquashfs', ['-cat', root, 'etc/machine-id'], {encoding: 'utf8'})).toBe('');
+    expect(execFileSync('unsquashfs', ['-cat', root, 'etc/shadow'], {encoding: 'utf8'})).toMatch(
+      /^root:\*:/m,
+    );
+  });
+
+  it('does nothing when nothing changed', async () => {
+    const before = lstatSync(join(project.folder, 'artifacts/node/openstack')).ino;
+    const second = await project.build();
+    expect(second.code).toBe(0);
+    expect(second.stages('stage-finished')).toEqual([]);
+    expect(second.digests()).toEqual(first.digests());
+    expect(lstatSync(join(project.folder, 'artifacts/node/openstack')).ino).toBe(before);
+  });
+
+  it('re-runs one target when one option of it changed', async () => {
+    project.write({'fgimage.yaml': spec({hpcCmdline: 'nosmt'})});
+    const result = await project.build(['--no-test']);
+    expect(result.stages('stage-finished')).toEqual(['pack:node/hpc']);
+    expect(project.read('artifacts/node/hpc/boot.ipxe')).toContain('nosmt');
+  });
+
+  it('re-runs customize and what follows, not the base, when a package was added', async () => {
+    project.write({'fgimage.yaml': spec({packages: ', jq'})});
+    const result = await project.build(['--no-test', '--target', 'openstack']);
+    expect(result.code).toBe(0);
+    expect(result.stages('stage-cached')).toEqual(
+      expect.arrayContaining([
+        'archive:debian-bookworm',
+        'base:debian-bookworm-amd64',
+        'customize:node/kernel',
+      ]),
+    );
+    expect(result.stages('stage-finished')).toContain('customize:node/packages');
+    project.keepPackages();
+  });
+
+  it('stops the wave when a stage ran again with the same outcome', async () => {
+    project.write({
+      'fgimage.yaml': spec(),
+      'provision.sh': files['provision.sh'].replace('# Only', '# There is only'),
+    });
+    const result = await project.build(['--no-test']);
+    expect(result.code).toBe(0);
+    expect(result.stages('stage-finished')).toEqual(['customize:node/provision-1']);
+  });
+});
+
+describe.runIf(asRoot)('fgimage build as an ordinary user', () => {
+  const name = `fgimage-test-${String(process.pid)}`;
+  afterAll(() => {
+    spawnSync('userdel', ['--remove', name]);
+  });
+
+  it('gives the same layers, file for file and owner for owner, as root does', async () => {
+    execFileSync('useradd', ['--create-home', name]);
+    const id = Number(execFileSync('id', ['-u', name], {encoding: 'utf8'}));
+    const own = new Project('user');
+    own.sharePackages();
+    own.write(files);
+    execFileSync('chmod', ['755', join(own.folder, 'site/bin/hello')]);
+    execFileSync('chown', ['-R', `${String(id)}:${String(id)}`, own.folder]);
+    chownSync(own.folder, id, id);
+    const result = await own.build(['--no-test'], {as: id});
+    expect(result.told.trim()).toBe('');
+    expect(result.code).toBe(0);
+    const layers = Object.entries(result.digests()).filter(([stage]) =>
+      /^(?:base|customize|adapt|initramfs):/.test(stage),
+    );
+    expect(layers.length).toBeGreaterThan(9);
+    expect(Object.fromEntries(layers)).toEqual(
+      Object.fromEntries(layers.map(([stage]) => [stage, first.digests()[stage]])),
+    );
+    expect(existsSync(join(own.folder, 'artifacts/node/openstack/disk.qcow2'))).toBe(true);
+    expect(readdirSync(join(own.cache, 'tmp'))).toEqual([]);
+  });
+});
