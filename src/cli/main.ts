@@ -23,7 +23,16 @@ const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
 
 const cli = cac('fgimage');
 cli.version(packageVersion());
-cli.help();
+// cac lists the catch-all command too, and calls a negated option's absence its default.
+cli.help((sections) =>
+  sections.map(({title, body}) => ({
+    ...(title === undefined ? {} : {title}),
+    body: body
+      .replace('$ fgimage [...words]', '$ fgimage <command> [options]')
+      .replaceAll(/^ *\[\.\.\.words\] *\n?/gm, '')
+      .replaceAll(' (default: true)', ''),
+  })),
+);
 
 cli
   .command('build [...images]', 'Build the images of a spec, or those named')

@@ -1,7 +1,10 @@
 import {execFileSync, spawnSync} from 'node:child_process';
-import {chownSync, existsSync, lstatSync, readdirSync} from 'node:fs';
+import {chownSync, existsSync, lstatSync, mkdirSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
+import {packageRoot} from '../../src/package-root.ts';
+import {CommandLog} from '../../src/sandbox/process.ts';
+import {cleanEnvironment, runInSandbox} from '../../src/sandbox/sandbox.ts';
 import {type BuildResult, Project} from './real-build.ts';
 
 const spec = (changes: {packages?: string; hpcCmdline?: string} = {}): string => `version: 1
@@ -148,6 +151,51 @@ describe('fgimage build', () => {
     expect(execFileSync('unsquashfs', ['-cat', root, 'etc/shadow'], {encoding: 'utf8'})).toMatch(
       /^root:\*:/m,
     );
+  });
+
+  it('fills the initial RAM disk with what the shipped mkinitramfs selects', async () => {
+    const digests = first.digests();
+    const layers = Object.keys(digests).filter((stage) => /^(?:base|customize):/.test(stage));
+    const merged = join(project.folder, 'compare');
+    const log = new CommandLog(join(project.folder, 'compare.log'), () => undefined);
+    const lists: Record<string, string[]> = {shipped: [], ours: []};
+    mkdirSync(merged);
+    const outcome = await runInSandbox({
+      base: project.cache,
+      lowers: layers.reverse().map((stage) => `objects/${digests[stage] ?? ''}/tree`),
+      mountPoint: '../compare',
+      inside: 'image',
+      binds: [
+        {
+          source: join(packageRoot, 'src/stages/scripts/initramfs.conf'),
+          path: '/run/initramfs.conf',
+          kind: 'file',
+          mode: 'ro',
+        },
+      ],
+      command: [
+        'sh',
+        '-ec',
+        `version=$(ls /lib/modules)
+         cp -a /etc/initramfs-tools /tmp/conf
+         mkinitramfs -d /tmp/conf -o /tmp/shipped "$version"
+         cp /run/initramfs.conf /tmp/conf/conf.d/zz-fgimage
+         mkinitramfs -d /tmp/conf -o /tmp/ours "$version"
+         for which in shipped ours; do lsinitramfs /tmp/$which | sort | sed "s/^/$which /"; done`,
+      ],
+      env: {...cleanEnvironment, SOURCE_DATE_EPOCH: '1686355200'},
+      log,
+      signal: new AbortController().signal,
+      onLine: (line) => {
+        const [which = '', path = ''] = line.split(' ');
+        lists[which]?.push(path);
+        return true;
+      },
+    });
+    expect(outcome.exitCode, log.lastLines.join('\n')).toBe(0);
+    expect(lists['shipped']?.length).toBeGreaterThan(800);
+    // The copy of the configuration has one file more, which only fgimage's own run reads.
+    expect(lists['ours']?.filter((path) => !path.endsWith('zz-fgimage'))).toEqual(lists['shipped']);
   });
 
   it('does nothing when nothing changed', async () => {

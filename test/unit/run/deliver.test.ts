@@ -1,0 +1,201 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import {join} from 'node:path';
+import {describe, expect, it} from 'vitest';
+import {sha256} from '../../../cache/tree.ts';
+import {artifactFiles, deliver, type Parcel} from '../../../src/run/deliver.ts';
+import type {JsonObject} from '../../../src/spec/image.ts';
+import {publishFiles, TemporaryStore} from '../../rig/stored.ts';
+
+function parcel(digest: string, manifest: JsonObject = {image: 'web'}): Parcel {
+  return {image: 'web', target: 'openstack', digest, manifest};
+}
+
+describe('deliver()', () => {
+  it('puts the files with their manifest behind a link', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.qcow2': 'disk', 'sub/readme': 'text'});
+    expect(deliver(cache.store, output, parcel(digest))).toEqual({path: join(output, 'web/openstack'), changed: true});
+    expect(readlinkSync(join(output, 'web/openstack'))).toBe(`../.builds/web.openstack.${digest.slice(0, 16)}`);
+    expect(readdirSync(join(output, 'web/openstack')).sort()).toEqual(['disk.qcow2', 'manifest.json', 'sub']);
+    expect(readFileSync(join(output, 'web/openstack/manifest.json'), 'utf8')).toBe(
+      `${JSON.stringify(
+        {
+          image: 'web',
+          files: [
+            {path: 'disk.qcow2', size_bytes: 4, sha256: sha256('disk')},
+            {path: 'sub/readme', size_bytes: 4, sha256: sha256('text')},
+          ],
+        },
+        undefined,
+        2,
+      )}\n`,
+    );
+    expect(readdirSync(join(output, '.builds'))).toEqual([`web.openstack.${digest.slice(0, 16)}`]);
+    expect(readdirSync(join(output, 'web'))).toEqual(['openstack']);
+  });
+
+  it('gives files of its own: who writes into them does not write into the cache', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const {path} = deliver(cache.store, output, parcel(digest));
+    expect(statSync(join(path, 'disk.raw')).nlink).toBe(1);
+    expect(statSync(join(path, 'disk.raw')).ino).not.toBe(statSync(join(cache.store.treePath(digest), 'disk.raw')).ino);
+    writeFileSync(join(path, 'disk.raw'), 'DISK');
+    expect(readFileSync(join(cache.store.treePath(digest), 'disk.raw'), 'utf8')).toBe('disk');
+  });
+
+  it('does nothing when all is there already', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const {path} = deliver(cache.store, output, parcel(digest));
+    const before = statSync(join(path, 'disk.raw'));
+    expect(deliver(cache.store, output, parcel(digest))).toEqual({path, changed: false});
+    expect(statSync(join(path, 'disk.raw'))).toEqual(before);
+  });
+
+  it('writes the manifest anew, and nothing else, when only that has changed', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const {path} = deliver(cache.store, output, parcel(digest));
+    const {ino} = statSync(join(path, 'disk.raw'));
+    expect(deliver(cache.store, output, parcel(digest, {image: 'web', tags: ['new']}))).toEqual({path, changed: true});
+    expect(JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8'))).toMatchObject({tags: ['new']});
+    expect(statSync(join(path, 'disk.raw')).ino).toBe(ino);
+    expect(readdirSync(path).sort()).toEqual(['disk.raw', 'manifest.json']);
+  });
+
+  it.each<[string, (file: string) => void]>([
+    ['was cut short', (file) => writeFileSync(file, 'di')],
+    ['is gone', (file) => rmSync(file)],
+  ])('brings a file again that %s', async (_, harm) => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk', other: ''});
+    const {path} = deliver(cache.store, output, parcel(digest));
+    harm(join(path, 'disk.raw'));
+    expect(deliver(cache.store, output, parcel(digest)).changed).toBe(true);
+    expect(readFileSync(join(path, 'disk.raw'), 'utf8')).toBe('disk');
+  });
+
+  it('turns the link to a new build and removes the old one', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const first = await publishFiles(cache.store, {'disk.raw': 'one'});
+    const second = await publishFiles(cache.store, {'disk.raw': 'two', more: ''});
+    const {path} = deliver(cache.store, output, parcel(first));
+    deliver(cache.store, output, {...parcel(first), target: 'other'});
+    deliver(cache.store, output, parcel(second));
+    expect(readFileSync(join(path, 'disk.raw'), 'utf8')).toBe('two');
+    expect(readdirSync(join(output, '.builds')).sort()).toEqual([
+      `web.openstack.${second.slice(0, 16)}`,
+      `web.other.${first.slice(0, 16)}`,
+    ].sort());
+    expect(readFileSync(join(output, 'web/other/disk.raw'), 'utf8')).toBe('one');
+    expect(readdirSync(join(output, 'web')).sort()).toEqual(['openstack', 'other']);
+  });
+
+  it('replaces what a process left that ended in the middle', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const name = `web.openstack.${digest.slice(0, 16)}`;
+    for (const left of [name, `.${name}.${process.pid}`]) {
+      mkdirSync(join(output, '.builds', left), {recursive: true});
+      writeFileSync(join(output, '.builds', left, 'half'), '');
+    }
+    mkdirSync(join(output, 'web'));
+    symlinkSync('nowhere', join(output, 'web', `.openstack.${process.pid}`));
+    const {path} = deliver(cache.store, output, parcel(digest));
+    expect(readdirSync(path).sort()).toEqual(['disk.raw', 'manifest.json']);
+    expect(readdirSync(join(output, '.builds'))).toEqual([name]);
+    expect(readdirSync(join(output, 'web'))).toEqual(['openstack']);
+  });
+
+  it.each<[string, (output: string) => void]>([
+    ['the output is a file', (output) => writeFileSync(output, '')],
+    [
+      'a file is in the place of the image',
+      (output) => {
+        mkdirSync(output);
+        writeFileSync(join(output, 'web'), '');
+      },
+    ],
+    ['a folder of the user is in the place of the link', (output) => mkdirSync(join(output, 'web/openstack/mine'), {recursive: true})],
+  ])('says what the user can mend when %s', async (_, prepare) => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    prepare(output);
+    expect(() => deliver(cache.store, output, parcel(digest))).toThrow(
+      expect.objectContaining({
+        code: 'OUTPUT_UNUSABLE',
+        message: expect.stringContaining(`Cannot write the artifact to ${join(output, 'web/openstack')}`) as string,
+        hint: 'Name a folder that you can write with --output',
+      }),
+    );
+  });
+
+  it('keeps a folder of the user that is in the place of the link', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    mkdirSync(join(output, 'web/openstack/mine'), {recursive: true});
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    expect(() => deliver(cache.store, output, parcel(digest))).toThrow();
+    expect(lstatSync(join(output, 'web/openstack')).isDirectory()).toBe(true);
+    expect(existsSync(join(output, 'web/openstack/mine'))).toBe(true);
+  });
+
+  // The old link's target is removed wherever it leads.
+  it.fails('keeps a folder of the user that a link of the user leads to', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    mkdirSync(join(output, 'web'), {recursive: true});
+    mkdirSync(cache.folder.join('mine/deep'), {recursive: true});
+    symlinkSync('../../mine', join(output, 'web/openstack'));
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    deliver(cache.store, output, parcel(digest));
+    expect(existsSync(cache.folder.join('mine/deep'))).toBe(true);
+  });
+
+  // `.openstack.<pid>` and the new build stay.
+  it.fails('leaves nothing behind when the link cannot be put in its place', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    mkdirSync(join(output, 'web/openstack'), {recursive: true});
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    expect(() => deliver(cache.store, output, parcel(digest))).toThrow();
+    expect(readdirSync(join(output, 'web'))).toEqual(['openstack']);
+  });
+});
+
+describe('artifactFiles()', () => {
+  it('tells the digests that the cache knows, of files only', async () => {
+    using cache = new TemporaryStore();
+    const digest = await publishFiles(cache.store, {'a/vmlinuz': 'kernel', b: ''});
+    expect(artifactFiles(cache.store, digest)).toEqual([
+      {path: 'a/vmlinuz', size_bytes: 6, sha256: sha256('kernel')},
+      {path: 'b', size_bytes: 0, sha256: sha256('')},
+    ]);
+  });
+
+  it.fails('finds a file whose name the manifest writes in another way', async () => {
+    using cache = new TemporaryStore();
+    const digest = await publishFiles(cache.store, {'boot menu.ipxe': 'x'});
+    expect(artifactFiles(cache.store, digest)).toMatchObject([{path: 'boot menu.ipxe', size_bytes: 1}]);
+  });
+});

@@ -1,0 +1,120 @@
+import {describe, expect, it} from 'vitest';
+import {target} from '../../../targets/openstack/index.ts';
+import {schema} from '../../../targets/openstack/schema.ts';
+import {image, openstack} from '../../rig/images.ts';
+
+const options = openstack().options;
+
+describe('adapt()', () => {
+  it('says what an image needs to be at home in an OpenStack cloud', () => {
+    const {files, ...rest} = target.adapt(image(), options);
+    expect(rest).toMatchInlineSnapshot(`
+      {
+        "initramfsFiles": [],
+        "initramfsPackages": [],
+        "packages": [
+          "cloud-init",
+          "cloud-guest-utils",
+          "fdisk",
+          "e2fsprogs",
+          "dosfstools",
+          "chrony",
+          "openssh-server",
+          "grub-cloud-amd64",
+          "systemd-resolved",
+        ],
+        "services": {
+          "disable": [],
+          "enable": [
+            "systemd-networkd.service",
+            "chrony.service",
+            "ssh.service",
+          ],
+          "mask": [],
+        },
+      }
+    `);
+    expect(files.map(({path, permissions}) => `${permissions} ${path}`)).toMatchInlineSnapshot(`
+      [
+        "0644 /etc/cloud/cloud.cfg.d/90-fgimage.cfg",
+        "0644 /etc/systemd/network/90-fgimage-ethernet.network",
+        "0644 /etc/systemd/system/systemd-networkd-wait-online.service.d/10-fgimage.conf",
+        "0644 /etc/ssh/sshd_config.d/10-fgimage.conf",
+        "0644 /etc/default/grub.d/50-fgimage.cfg",
+        "0644 /etc/grub.d/enable_cloud",
+      ]
+    `);
+  });
+
+  it('takes the parts of systemd that bullseye has in one package', () => {
+    const plan = target.adapt(image({os: {distribution: 'debian', release: 'bullseye', architecture: 'amd64'}}), options);
+    expect(plan.packages).not.toContain('systemd-resolved');
+    expect(plan.services.enable).toContain('systemd-resolved.service');
+  });
+
+  it('gives update-grub the same command line as the first grub.cfg, quoted for the shell', () => {
+    const cmdline = 'a="$b c" `d` e\\f';
+    const with_ = image({kernel: {cmdline}});
+    const file = target.adapt(with_, options).files.find(({path}) => path === '/etc/default/grub.d/50-fgimage.cfg');
+    expect(file?.content).toMatchInlineSnapshot(`
+      "# Written by fgimage for the target openstack.
+      GRUB_TIMEOUT=1
+      GRUB_CMDLINE_LINUX_DEFAULT=""
+      GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200n8 a=\\"\\$b c\\" \\\`d\\\` e\\\\f"
+      GRUB_TERMINAL="console serial"
+      GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
+      GRUB_DISABLE_OS_PROBER=true
+      "
+    `);
+    expect(target.pack(with_, options).cmdline).toBe(`console=tty0 console=ttyS0,115200n8 ${cmdline}`);
+  });
+
+  it('appends the command line of the target to that of the image', () => {
+    const plan = target.pack(image({kernel: {cmdline: 'one'}}), {...options, cmdline: 'two'});
+    expect(plan.cmdline).toBe('console=tty0 console=ttyS0,115200n8 one two');
+  });
+});
+
+describe('pack()', () => {
+  it('gives a qcow2 disk that is fitted to the tree by default', () => {
+    expect(target.pack(image(), schema.parse({}))).toEqual({
+      kind: 'disk',
+      format: 'qcow2',
+      fileName: 'disk.qcow2',
+      firmware: 'both',
+      cmdline: 'console=tty0 console=ttyS0,115200n8',
+    });
+  });
+
+  it('takes the size of the target before that of the image', () => {
+    const sized = image({storage: {size_bytes: 4 * 2 ** 30}});
+    expect(target.pack(sized, options)).toMatchObject({sizeBytes: 4 * 2 ** 30});
+    expect(target.pack(sized, {...options, size: '8GiB'})).toMatchObject({sizeBytes: 8 * 2 ** 30});
+  });
+
+  it('names a raw disk by its format', () => {
+    expect(target.pack(image(), {...options, format: 'raw'})).toMatchObject({format: 'raw', fileName: 'disk.raw'});
+  });
+
+  it('throws for options that no schema has seen', () => {
+    expect(() => target.pack(image(), {format: 'vmdk', firmware: 'both'})).toThrow('Unchecked option format: "vmdk"');
+    expect(() => target.pack(image(), {format: 'raw'})).toThrow('Unchecked option firmware');
+  });
+});
+
+describe('boot()', () => {
+  it.each([
+    ['both', ['bios', 'uefi']],
+    ['bios', ['bios']],
+    ['uefi', ['uefi']],
+  ] as const)('boots a disk for %s in each of its ways', (firmware, modes) => {
+    expect(target.boot(image(), {...options, firmware})).toEqual(
+      modes.map((mode) => ({kind: 'disk', name: mode, firmware: mode, seed: 'nocloud', memoryMiB: 1024})),
+    );
+  });
+
+  it('gives the machine the memory that the spec says', () => {
+    const plans = target.boot(image(), {...options, test: {memory: '1.5GiB'}});
+    expect(plans.map(({memoryMiB}) => memoryMiB)).toEqual([1536, 1536]);
+  });
+});
