@@ -76,8 +76,7 @@ export async function installPackages(
     ...words,
   ];
   return runInTree(context, {
-    // The progress comes on a descriptor of its own, led to where the output goes: apt closes it in its children.
-    command: ['/bin/sh', '-c', 'exec "$@" 3>&1', 'sh', ...install.toSpliced(1, 0, '-o', 'APT::Status-Fd=3')],
+    command: ['/bin/sh', '-c', installScript, 'sh', ...install.toSpliced(1, 0, '-o', 'APT::Status-Fd=3')],
     shown: install,
     writable: true,
     binds,
@@ -89,6 +88,17 @@ export async function installPackages(
     },
   });
 }
+
+/**
+ * The progress comes on a descriptor of its own, led to where the output goes: apt closes it in its children. What apt,
+ * dpkg and ldconfig note down of the moment of an installation would make every layer another one.
+ */
+const installScript = `
+status=0
+"$@" 3>&1 || status=$?
+rm -f /var/log/alternatives.log /var/log/dpkg.log /var/log/apt/*.log /var/log/apt/eipp.log.xz /var/cache/ldconfig/aux-cache
+exit $status
+`;
 
 function removalOptions({remove}: AptRequest): readonly string[] {
   return remove.length > 0 ? ['--allow-remove-essential', '-o', 'APT::Get::AutomaticRemove=true'] : [];

@@ -1,4 +1,4 @@
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, utimesSync, writeFileSync} from 'node:fs';
 import {join, relative} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import {fail, ok, type Result} from '../result.ts';
@@ -94,7 +94,8 @@ export function commandResult(
 ): Result<void, StageFailure> {
   if (outcome.exitCode === 0) return ok(undefined);
   const {lastLines, path: logPath} = context.log;
-  if (/No space left on device/.test(lastLines.join('\n'))) return fail(noSpace(context));
+  if (noRoomWords.test(lastLines.join('\n')) || freeBytes(context.store.layout.root) < leastFreeBytes)
+    return fail(noSpace(context));
   return fail({
     reason: 'command-failed',
     command: shown ?? outcome.command,
@@ -106,7 +107,16 @@ export function commandResult(
   });
 }
 
-export function noSpace(context: Pick<StageContext, 'store'>): StageFailure {
+/** What the kernel, apt and quotas say. */
+const noRoomWords = /No space left on device|enough free space|Disk quota exceeded/;
+const leastFreeBytes = 4 << 20;
+
+function freeBytes(folder: string): number {
+  const {bavail, bsize} = statfsSync(folder);
+  return bavail * bsize;
+}
+
+function noSpace(context: Pick<StageContext, 'store'>): StageFailure {
   return {
     reason: 'no-space',
     message: `No space left on the file system of the cache, ${context.store.layout.root}`,
@@ -150,5 +160,8 @@ function shimLayer(context: StageContext): string {
   mkdirSync(join(folder, 'usr/sbin'), {recursive: true});
   const policy = readFileSync(join(packageRoot, 'src/sandbox/shims/policy-rc.d'));
   writeFileSync(join(folder, 'usr/sbin/policy-rc.d'), policy, {mode: 0o755});
+  // A layer that changes something below these folders takes over their times.
+  for (const shown of ['usr/sbin', 'usr'])
+    utimesSync(join(folder, shown), sourceDateEpoch(context), sourceDateEpoch(context));
   return folder;
 }

@@ -32,5 +32,11 @@ export function hpc(options: JsonObject = {}): Image['targets'][number] {
 }
 
 export function copyOf(source: string | readonly string[], path: string, parts: Partial<Copy> = {}): Copy {
-  return {source: typeof source === 'string' ? [source] : source, path, owner: 'root:root', exclude: [], ...parts};
+  return {
+    source: typeof source === 'string' ? [source] : source,
+    path,
+    owner: 'root:root',
+    exclude: [],
+    ...parts,
+  };
 }

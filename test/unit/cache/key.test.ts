@@ -5,7 +5,12 @@ import type {JsonObject, JsonValue} from '../../../src/spec/image.ts';
 const parts: KeyParts = {
   kind: 'packages',
   version: 1,
-  params: {install: ['curl', 'jq=1.6-2.1'], remove: [], source_date_epoch: 1686355200, nested: {a: null, b: true}},
+  params: {
+    install: ['curl', 'jq=1.6-2.1'],
+    remove: [],
+    source_date_epoch: 1686355200,
+    nested: {a: null, b: true},
+  },
   inputs: [
     ['archive:debian-bookworm', 'a'.repeat(64)],
     ['base:debian-bookworm-amd64', 'b'.repeat(64)],
@@ -100,7 +105,12 @@ function shuffled<T>(value: T, seed: number): T {
     if (Array.isArray(one)) return one.map(visit);
     if (one === null || typeof one !== 'object') return one;
     const entries = Object.entries(one).map(([key, member]) => [key, visit(member)] as const);
-    return Object.fromEntries(entries.map((entry) => ({entry, at: random()})).sort((a, b) => a.at - b.at).map(({entry}) => entry));
+    return Object.fromEntries(
+      entries
+        .map((entry) => ({entry, at: random()}))
+        .sort((a, b) => a.at - b.at)
+        .map(({entry}) => entry),
+    );
   };
   return visit(value) as T;
 }

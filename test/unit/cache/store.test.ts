@@ -70,7 +70,9 @@ describe('Store.open()', () => {
   });
 
   it('throws when the database is none', () => {
-    using folder = new TemporaryFolder({'cache/fgimage.db': 'not a database, but long enough to be read as one'.repeat(40)});
+    using folder = new TemporaryFolder({
+      'cache/fgimage.db': 'not a database, but long enough to be read as one'.repeat(40),
+    });
     expect(() => Store.open(folder.join('cache'))).toThrow(/not a database/);
   });
 });
@@ -199,9 +201,7 @@ describe('flush()', () => {
     reboot(cache.store);
     cache.store.record(record('new', await cache.publish('b', 'other')));
     cache.store.flush();
-    expect(
-      cache.store.database.prepare('SELECT key, durable FROM actions ORDER BY key').all(),
-    ).toEqual([
+    expect(cache.store.database.prepare('SELECT key, durable FROM actions ORDER BY key').all()).toEqual([
       {key: 'new', durable: 1},
       {key: 'old', durable: 0},
     ]);

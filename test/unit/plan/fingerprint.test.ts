@@ -67,7 +67,11 @@ describe('expandCopies()', () => {
   });
 
   it('brings what is below a folder, files that begin with a dot too', async () => {
-    using project = new TemporaryFolder({'site/index.html': '', 'site/.htaccess': '', 'site/css/.x/a.css': ''});
+    using project = new TemporaryFolder({
+      'site/index.html': '',
+      'site/.htaccess': '',
+      'site/css/.x/a.css': '',
+    });
     const expected = [
       'site/.htaccess -> /srv/www/.htaccess 0644',
       'site/css/.x/a.css -> /srv/www/css/.x/a.css 0644',
@@ -79,13 +83,20 @@ describe('expandCopies()', () => {
   });
 
   it('puts matches of a pattern below the path, without the part before the first wildcard', async () => {
-    using project = new TemporaryFolder({'conf/a.conf': '', 'conf/d/b.conf': '', 'conf/c.txt': '', 'conf/.e.conf': ''});
+    using project = new TemporaryFolder({
+      'conf/a.conf': '',
+      'conf/d/b.conf': '',
+      'conf/c.txt': '',
+      'conf/.e.conf': '',
+    });
     expect(await expanded(project, copyOf('conf/**/*.conf', '/etc/app'))).toEqual([
       'conf/.e.conf -> /etc/app/.e.conf 0644',
       'conf/a.conf -> /etc/app/a.conf 0644',
       'conf/d/b.conf -> /etc/app/d/b.conf 0644',
     ]);
-    expect(await expanded(project, copyOf('*/c.txt', '/etc/app'))).toEqual(['conf/c.txt -> /etc/app/conf/c.txt 0644']);
+    expect(await expanded(project, copyOf('*/c.txt', '/etc/app'))).toEqual([
+      'conf/c.txt -> /etc/app/conf/c.txt 0644',
+    ]);
     expect(await expanded(project, copyOf('conf/{a.conf,c.txt}', '/x'))).toEqual([
       'conf/a.conf -> /x/a.conf 0644',
       'conf/c.txt -> /x/c.txt 0644',
@@ -94,11 +105,19 @@ describe('expandCopies()', () => {
 
   it('brings the whole project for a dot', async () => {
     using project = new TemporaryFolder({a: '', 'b/c': ''});
-    expect(await expanded(project, copyOf('.', '/srv'))).toEqual(['a -> /srv/a 0644', 'b/c -> /srv/b/c 0644']);
+    expect(await expanded(project, copyOf('.', '/srv'))).toEqual([
+      'a -> /srv/a 0644',
+      'b/c -> /srv/b/c 0644',
+    ]);
   });
 
   it('leaves out what is excluded', async () => {
-    using project = new TemporaryFolder({'site/a': '', 'site/b.bak': '', 'site/.git/config': '', 'site/d/c.bak': ''});
+    using project = new TemporaryFolder({
+      'site/a': '',
+      'site/b.bak': '',
+      'site/.git/config': '',
+      'site/d/c.bak': '',
+    });
     const copy = copyOf('site', '/srv', {exclude: ['**/*.bak', 'site/.git/**']});
     expect(await expanded(project, copy)).toEqual(['site/a -> /srv/a 0644']);
   });
@@ -107,7 +126,10 @@ describe('expandCopies()', () => {
     using project = new TemporaryFolder({'bin/run': '', 'bin/data': ''});
     chmodSync(project.join('bin/run'), 0o700);
     chmodSync(project.join('bin/data'), 0o666);
-    expect(await expanded(project, copyOf('bin', '/opt'))).toEqual(['bin/data -> /opt/data 0644', 'bin/run -> /opt/run 0755']);
+    expect(await expanded(project, copyOf('bin', '/opt'))).toEqual([
+      'bin/data -> /opt/data 0644',
+      'bin/run -> /opt/run 0755',
+    ]);
     expect(await expanded(project, copyOf('bin', '/opt', {permissions: '0600'}))).toEqual([
       'bin/data -> /opt/data 0600',
       'bin/run -> /opt/run 0600',
@@ -125,7 +147,9 @@ describe('expandCopies()', () => {
       'tree/folder -> /srv/folder link ../other',
       'tree/link -> /srv/link link file',
     ]);
-    expect(await expanded(project, copyOf('tree/link', '/srv/it'))).toEqual(['tree/link -> /srv/it link file']);
+    expect(await expanded(project, copyOf('tree/link', '/srv/it'))).toEqual([
+      'tree/link -> /srv/it link file',
+    ]);
   });
 
   it('takes the characters of patterns in the name of a file or folder as they are', async () => {
@@ -137,7 +161,15 @@ describe('expandCopies()', () => {
   });
 
   it('sorts bytewise, whatever order the files were made in', async () => {
-    using project = new TemporaryFolder({'t/b': '', 't/é': '', 't/Z': '', 't/a/z': '', 't/a.x': '', 't/😀': '', 't/\uFF5E': ''});
+    using project = new TemporaryFolder({
+      't/b': '',
+      't/é': '',
+      't/Z': '',
+      't/a/z': '',
+      't/a.x': '',
+      't/😀': '',
+      't/\uFF5E': '',
+    });
     expect((await expandCopies(project.path, [copyOf('t', '/')])).map(({path}) => path)).toEqual([
       '/Z',
       '/a.x',
@@ -151,30 +183,41 @@ describe('expandCopies()', () => {
 
   it('keeps the order of the entries of copy', async () => {
     using project = new TemporaryFolder({b: '', a: ''});
-    expect(await expanded(project, copyOf('b', '/x/b'), copyOf('a', '/x/a'))).toEqual(['b -> /x/b 0644', 'a -> /x/a 0644']);
+    expect(await expanded(project, copyOf('b', '/x/b'), copyOf('a', '/x/a'))).toEqual([
+      'b -> /x/b 0644',
+      'a -> /x/a 0644',
+    ]);
   });
 
   it.fails('copies a link that leads nowhere to the path as it stands', async () => {
     using project = new TemporaryFolder({'tree/file': ''});
     symlinkSync('nowhere', project.join('tree/broken'));
-    expect(await expanded(project, copyOf('tree/broken', '/srv/it'))).toEqual(['tree/broken -> /srv/it link nowhere']);
+    expect(await expanded(project, copyOf('tree/broken', '/srv/it'))).toEqual([
+      'tree/broken -> /srv/it link nowhere',
+    ]);
   });
 
   it.fails('throws what the user can mend for a name that is not UTF-8', async () => {
     using project = new TemporaryFolder({'tree/file': ''});
     writeFileSync(Buffer.concat([Buffer.from(`${project.join('tree')}/`), Buffer.from([0xe9])]), '');
-    await expect(expandCopies(project.path, [copyOf('tree', '/srv')])).rejects.toMatchObject({code: 'SPEC_INVALID'});
+    await expect(expandCopies(project.path, [copyOf('tree', '/srv')])).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+    });
   });
 
   it.fails('throws what the user can mend for what is neither file, folder nor link', async () => {
     using project = new TemporaryFolder();
     mkdirSync(project.join('tree'));
     execFileSync('mkfifo', [project.join('tree/pipe')]);
-    await expect(expandCopies(project.path, [copyOf('tree', '/srv')])).rejects.toMatchObject({code: 'SPEC_INVALID'});
+    await expect(expandCopies(project.path, [copyOf('tree', '/srv')])).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+    });
   });
 
   it.fails('throws what the user can mend for a pattern that matches nothing any more', async () => {
     using project = new TemporaryFolder();
-    await expect(expandCopies(project.path, [copyOf('conf/*.conf', '/etc')])).rejects.toMatchObject({code: 'SPEC_INVALID'});
+    await expect(expandCopies(project.path, [copyOf('conf/*.conf', '/etc')])).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+    });
   });
 });

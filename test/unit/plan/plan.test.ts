@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest';
-import {targetOfType} from '../../../targets/registry.ts';
 import type {StageNode} from '../../../src/plan/graph.ts';
 import {type ArchiveUris, type Plan, type PlanRequest, planImages} from '../../../src/plan/plan.ts';
 import type {Image, Os, Repository} from '../../../src/spec/image.ts';
+import {targetOfType} from '../../../targets/registry.ts';
 import {copyOf, hpc, image, openstack} from '../../rig/images.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 
@@ -47,7 +47,9 @@ const full = image({
   remove_packages: ['nano'],
   hostname: 'web',
   groups: [{name: 'operators', members: []}],
-  write_files: [{path: '/etc/motd', content: 'hello', owner: 'root:root', permissions: '0644', append: false}],
+  write_files: [
+    {path: '/etc/motd', content: 'hello', owner: 'root:root', permissions: '0644', append: false},
+  ],
   provision: [
     {kind: 'shell', inline: 'true'},
     {kind: 'shell', inline: 'false'},
@@ -58,7 +60,9 @@ const full = image({
 describe('planImages()', () => {
   it('gives the stages of an image with two targets, each after what it needs', async () => {
     const {nodes, deliveries} = await plan([full]);
-    expect(nodes.map(({id, dependsOn}) => `${id} <- ${dependsOn.join(' ') || 'nothing'}`)).toMatchInlineSnapshot(`
+    expect(
+      nodes.map(({id, dependsOn}) => `${id} <- ${dependsOn.join(' ') || 'nothing'}`),
+    ).toMatchInlineSnapshot(`
       [
         "archive:debian-bookworm <- nothing",
         "base:debian-bookworm-amd64 <- archive:debian-bookworm",
@@ -135,7 +139,11 @@ describe('planImages()', () => {
     const {nodes} = await plan([
       image({targets: [openstack()]}),
       image({name: 'db', targets: [openstack()]}),
-      image({name: 'next', os: {distribution: 'debian', release: 'trixie', architecture: 'amd64'}, targets: [openstack()]}),
+      image({
+        name: 'next',
+        os: {distribution: 'debian', release: 'trixie', architecture: 'amd64'},
+        targets: [openstack()],
+      }),
     ]);
     expect(nodes.filter(({kind}) => kind === 'archive' || kind === 'base').map(({id}) => id)).toEqual([
       'archive:debian-bookworm',
@@ -163,7 +171,12 @@ describe('planImages()', () => {
 
   // The ids of archive and base do not hold the mirror, so that the second image silently takes the first one's.
   it.fails('keeps images with other mirrors apart', async () => {
-    const os = (mirror: string): Os => ({distribution: 'debian', release: 'bookworm', architecture: 'amd64', mirror});
+    const os = (mirror: string): Os => ({
+      distribution: 'debian',
+      release: 'bookworm',
+      architecture: 'amd64',
+      mirror,
+    });
     const {nodes} = await plan([
       image({os: os('http://one.example.org/debian'), targets: [hpc()]}),
       image({name: 'db', os: os('http://two.example.org/debian'), targets: [hpc()]}),
@@ -217,7 +230,10 @@ describe('planImages()', () => {
       signed_by: 'key.asc',
     };
     const planned = await plan(
-      [image({repositories: [repository], packages: [{name: 'extra'}], targets: [hpc()]}), image({name: 'db', targets: [hpc()]})],
+      [
+        image({repositories: [repository], packages: [{name: 'extra'}], targets: [hpc()]}),
+        image({name: 'db', targets: [hpc()]}),
+      ],
       {projectDir: project.path},
     );
     const own = node(planned, 'archive:debian-bookworm/web');
@@ -252,7 +268,9 @@ describe('planImages()', () => {
       ],
       {projectDir: project.path},
     );
-    const sources = node(planned, 'archive:debian-bookworm/db').params['sources'] as readonly {suite: string}[];
+    const sources = node(planned, 'archive:debian-bookworm/db').params['sources'] as readonly {
+      suite: string;
+    }[];
     expect(sources.map(({suite}) => suite)).toEqual(expect.arrayContaining(['one', 'two']));
   });
 
@@ -264,7 +282,9 @@ describe('planImages()', () => {
 
   it('accepts a snapshot that is past its time', async () => {
     const snapshot = '20250101T000000Z';
-    const planned = await plan([image({os: {...full.os, mirror: 'http://mirror.example.org/debian', snapshot}})]);
+    const planned = await plan([
+      image({os: {...full.os, mirror: 'http://mirror.example.org/debian', snapshot}}),
+    ]);
     const sources = node(planned, `archive:debian-bookworm-${snapshot}`).params['sources'] as readonly {
       expired_ok: boolean;
     }[];
@@ -301,7 +321,9 @@ describe('planImages()', () => {
         image({
           provision: [{kind: 'shell', file: 'run.sh'}],
           copy: [copyOf('tree', '/srv')],
-          write_files: [{path: '/etc/motd', source: 'motd.txt', owner: 'root:root', permissions: '0644', append: false}],
+          write_files: [
+            {path: '/etc/motd', source: 'motd.txt', owner: 'root:root', permissions: '0644', append: false},
+          ],
         }),
       ],
       {projectDir: project.path},
@@ -322,12 +344,12 @@ describe('what a change of the spec reaches', () => {
   it.each<[string, Image, readonly string[]]>([
     ['nothing: the description and the tags', {...full, description: 'other', tags: ['a']}, []],
     ['packages alone', {...full, packages: [{name: 'wget'}]}, ['customize:web/packages']],
+    ['the kernel', {...full, kernel: {package: 'linux-image-cloud-amd64'}}, ['customize:web/kernel']],
     [
-      'the kernel',
-      {...full, kernel: {package: 'linux-image-cloud-amd64'}},
-      ['customize:web/kernel'],
+      'a script',
+      {...full, provision: [{kind: 'shell', inline: 'date'}, full.provision[1]!]},
+      ['customize:web/provision-1'],
     ],
-    ['a script', {...full, provision: [{kind: 'shell', inline: 'date'}, full.provision[1]!]}, ['customize:web/provision-1']],
     ['services', {...full, services: {enable: [], disable: ['ssh'], mask: []}}, ['customize:web/services']],
     [
       'the disk of one target',
@@ -344,17 +366,15 @@ describe('what a change of the spec reaches', () => {
       {...full, targets: [openstack({test: {memory: '2GiB'}}), hpc()]},
       ['test:web/openstack'],
     ],
-    ['the compression of the other', {...full, targets: [openstack(), hpc({compression: 'xz'})]}, ['pack:web/hpc', 'test:web/hpc']],
+    [
+      'the compression of the other',
+      {...full, targets: [openstack(), hpc({compression: 'xz'})]},
+      ['pack:web/hpc', 'test:web/hpc'],
+    ],
     [
       'the kernel command line, that every target writes',
       {...full, kernel: {cmdline: 'quiet'}},
-      [
-        'adapt:web/openstack',
-        'pack:web/openstack',
-        'test:web/openstack',
-        'pack:web/hpc',
-        'test:web/hpc',
-      ],
+      ['adapt:web/openstack', 'pack:web/openstack', 'test:web/openstack', 'pack:web/hpc', 'test:web/hpc'],
     ],
     [
       'the tests',

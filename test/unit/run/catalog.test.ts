@@ -19,7 +19,13 @@ describe('listImages()', () => {
   it('gives what was entered, the newest first', () => {
     using cache = new TemporaryStore();
     const {database} = cache.store;
-    const newer: CatalogImage = {...entry, target: 'hpc', path: '/out/web/hpc', tested: 'not tested', builtAt: entry.builtAt + 1};
+    const newer: CatalogImage = {
+      ...entry,
+      target: 'hpc',
+      path: '/out/web/hpc',
+      tested: 'not tested',
+      builtAt: entry.builtAt + 1,
+    };
     const other: CatalogImage = {...entry, image: 'db', path: '/out/db/openstack'};
     for (const image of [entry, newer, other]) enterImage(database, image);
     expect(listImages(database)).toEqual([newer, other, entry]);

@@ -26,8 +26,13 @@ describe('deliver()', () => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.qcow2': 'disk', 'sub/readme': 'text'});
-    expect(deliver(cache.store, output, parcel(digest))).toEqual({path: join(output, 'web/openstack'), changed: true});
-    expect(readlinkSync(join(output, 'web/openstack'))).toBe(`../.builds/web.openstack.${digest.slice(0, 16)}`);
+    expect(deliver(cache.store, output, parcel(digest))).toEqual({
+      path: join(output, 'web/openstack'),
+      changed: true,
+    });
+    expect(readlinkSync(join(output, 'web/openstack'))).toBe(
+      `../.builds/web.openstack.${digest.slice(0, 16)}`,
+    );
     expect(readdirSync(join(output, 'web/openstack')).sort()).toEqual(['disk.qcow2', 'manifest.json', 'sub']);
     expect(readFileSync(join(output, 'web/openstack/manifest.json'), 'utf8')).toBe(
       `${JSON.stringify(
@@ -52,7 +57,9 @@ describe('deliver()', () => {
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
     const {path} = deliver(cache.store, output, parcel(digest));
     expect(statSync(join(path, 'disk.raw')).nlink).toBe(1);
-    expect(statSync(join(path, 'disk.raw')).ino).not.toBe(statSync(join(cache.store.treePath(digest), 'disk.raw')).ino);
+    expect(statSync(join(path, 'disk.raw')).ino).not.toBe(
+      statSync(join(cache.store.treePath(digest), 'disk.raw')).ino,
+    );
     writeFileSync(join(path, 'disk.raw'), 'DISK');
     expect(readFileSync(join(cache.store.treePath(digest), 'disk.raw'), 'utf8')).toBe('disk');
   });
@@ -73,7 +80,10 @@ describe('deliver()', () => {
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
     const {path} = deliver(cache.store, output, parcel(digest));
     const {ino} = statSync(join(path, 'disk.raw'));
-    expect(deliver(cache.store, output, parcel(digest, {image: 'web', tags: ['new']}))).toEqual({path, changed: true});
+    expect(deliver(cache.store, output, parcel(digest, {image: 'web', tags: ['new']}))).toEqual({
+      path,
+      changed: true,
+    });
     expect(JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8'))).toMatchObject({tags: ['new']});
     expect(statSync(join(path, 'disk.raw')).ino).toBe(ino);
     expect(readdirSync(path).sort()).toEqual(['disk.raw', 'manifest.json']);
@@ -101,10 +111,9 @@ describe('deliver()', () => {
     deliver(cache.store, output, {...parcel(first), target: 'other'});
     deliver(cache.store, output, parcel(second));
     expect(readFileSync(join(path, 'disk.raw'), 'utf8')).toBe('two');
-    expect(readdirSync(join(output, '.builds')).sort()).toEqual([
-      `web.openstack.${second.slice(0, 16)}`,
-      `web.other.${first.slice(0, 16)}`,
-    ].sort());
+    expect(readdirSync(join(output, '.builds')).sort()).toEqual(
+      [`web.openstack.${second.slice(0, 16)}`, `web.other.${first.slice(0, 16)}`].sort(),
+    );
     expect(readFileSync(join(output, 'web/other/disk.raw'), 'utf8')).toBe('one');
     expect(readdirSync(join(output, 'web')).sort()).toEqual(['openstack', 'other']);
   });
@@ -135,7 +144,10 @@ describe('deliver()', () => {
         writeFileSync(join(output, 'web'), '');
       },
     ],
-    ['a folder of the user is in the place of the link', (output) => mkdirSync(join(output, 'web/openstack/mine'), {recursive: true})],
+    [
+      'a folder of the user is in the place of the link',
+      (output) => mkdirSync(join(output, 'web/openstack/mine'), {recursive: true}),
+    ],
   ])('says what the user can mend when %s', async (_, prepare) => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
@@ -144,7 +156,9 @@ describe('deliver()', () => {
     expect(() => deliver(cache.store, output, parcel(digest))).toThrow(
       expect.objectContaining({
         code: 'OUTPUT_UNUSABLE',
-        message: expect.stringContaining(`Cannot write the artifact to ${join(output, 'web/openstack')}`) as string,
+        message: expect.stringContaining(
+          `Cannot write the artifact to ${join(output, 'web/openstack')}`,
+        ) as string,
         hint: 'Name a folder that you can write with --output',
       }),
     );

@@ -32,10 +32,21 @@ describe('RunHistory', () => {
     const stages = {run: 1, cached: 1, failed: 1, skipped: 1};
     history.note({type: 'run-finished', time, outcome: 'failed', durationMs: 50, stages, outputs: []});
     expect(database.prepare('SELECT * FROM runs').all()).toEqual([
-      {id: history.id, file: 'fgimage.yaml', pid: process.pid, started_at: time, duration_ms: 50, outcome: 'failed'},
+      {
+        id: history.id,
+        file: 'fgimage.yaml',
+        pid: process.pid,
+        started_at: time,
+        duration_ms: 50,
+        outcome: 'failed',
+      },
     ]);
     expect(
-      database.prepare('SELECT stage, key, state, duration_ms, log_path FROM run_stages WHERE run = ? ORDER BY stage').all(history.id),
+      database
+        .prepare(
+          'SELECT stage, key, state, duration_ms, log_path FROM run_stages WHERE run = ? ORDER BY stage',
+        )
+        .all(history.id),
     ).toEqual([
       {stage: 'a', key: 'key-a', state: 'cached', duration_ms: 0, log_path: null},
       {stage: 'b', key: 'key-b', state: 'run', duration_ms: 12, log_path: '/logs/b'},
@@ -51,6 +62,9 @@ describe('RunHistory', () => {
       const history = new RunHistory(cache.store.database, 'fgimage.yaml');
       history.note({type: 'run-finished', time, outcome, durationMs: 1, stages, outputs: []});
     }
-    expect(cache.store.database.prepare('SELECT outcome FROM runs ORDER BY outcome').pluck().all()).toEqual(['cancelled', 'done']);
+    expect(cache.store.database.prepare('SELECT outcome FROM runs ORDER BY outcome').pluck().all()).toEqual([
+      'cancelled',
+      'done',
+    ]);
   });
 });

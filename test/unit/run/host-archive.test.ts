@@ -33,7 +33,10 @@ describe('archiveUris()', () => {
   it('wants a mirror for a snapshot', () => {
     using cache = new TemporaryStore();
     expect(() => archiveUris({...os, snapshot: '20260101T000000Z'}, cache.store)).toThrow(
-      expect.objectContaining({code: 'SPEC_INVALID', message: 'os.snapshot needs os.mirror: the archive of snapshots to take it from'}),
+      expect.objectContaining({
+        code: 'SPEC_INVALID',
+        message: 'os.snapshot needs os.mirror: the archive of snapshots to take it from',
+      }),
     );
   });
 });

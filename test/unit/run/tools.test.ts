@@ -14,7 +14,8 @@ function withPrograms(programs: Readonly<Record<string, string>>): TemporaryStor
   return cache;
 }
 
-const tool = (version: string, body = ''): string => `#!/bin/sh\necho "welcome"\necho "tool ${version}"\n${body}`;
+const tool = (version: string, body = ''): string =>
+  `#!/bin/sh\necho "welcome"\necho "tool ${version}"\n${body}`;
 
 describe('HostTools', () => {
   afterEach(() => {

@@ -1,8 +1,8 @@
 import {readFileSync} from 'node:fs';
 import {describe, expect, it} from 'vitest';
-import {CommandLog, runProcess, type RunProcessOptions} from '../../../src/sandbox/process.ts';
-import {isAlive, until} from '../../rig/until.ts';
+import {CommandLog, type RunProcessOptions, runProcess} from '../../../src/sandbox/process.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
+import {isAlive, until} from '../../rig/until.ts';
 
 /** A log in a folder of its own. */
 class Scene {
@@ -11,8 +11,16 @@ class Scene {
   readonly log = new CommandLog(this.folder.join('stage.log'), (line) => this.lines.push(line));
   readonly abort = new AbortController();
 
-  run(command: readonly [string, ...string[]], options: Partial<RunProcessOptions> = {}): ReturnType<typeof runProcess> {
-    return runProcess(command, {log: this.log, signal: this.abort.signal, env: {PATH: '/usr/bin:/bin'}, ...options});
+  run(
+    command: readonly [string, ...string[]],
+    options: Partial<RunProcessOptions> = {},
+  ): ReturnType<typeof runProcess> {
+    return runProcess(command, {
+      log: this.log,
+      signal: this.abort.signal,
+      env: {PATH: '/usr/bin:/bin'},
+      ...options,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest';
 import {packageRoot} from '../../../src/package-root.ts';
 import {CommandLog} from '../../../src/sandbox/process.ts';
-import {sandboxCommand, type SandboxRequest} from '../../../src/sandbox/sandbox.ts';
+import {type SandboxRequest, sandboxCommand} from '../../../src/sandbox/sandbox.ts';
 
 const request: SandboxRequest = {
   base: '/cache',
@@ -22,7 +22,9 @@ function command(parts: Partial<SandboxRequest> = {}): string {
 
 describe('sandboxCommand()', () => {
   it('runs a command in an image that it can read only, without network', () => {
-    expect(command()).toMatchInlineSnapshot(`"unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay tmp/run/merged lowerdir=objects/b/tree:objects/a/tree,userxattr root tmp/run/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 pivot drop-capabilities exec /bin/sh -c true"`);
+    expect(command()).toMatchInlineSnapshot(
+      `"unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay tmp/run/merged lowerdir=objects/b/tree:objects/a/tree,userxattr root tmp/run/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 pivot drop-capabilities exec /bin/sh -c true"`,
+    );
   });
 
   it('lets changes go into the upper folder', () => {
@@ -32,7 +34,9 @@ describe('sandboxCommand()', () => {
   });
 
   it('gives a program of the host the tree at the mount point, and the network where it is asked to', () => {
-    expect(command({inside: 'host', network: true})).toMatchInlineSnapshot(`"unshare --mount --pid --ipc --uts --fork --kill-child --propagation private perl /src/sandbox/init.pl chdir /cache hostname localhost overlay tmp/run/merged lowerdir=objects/b/tree:objects/a/tree,userxattr root tmp/run/merged exec /bin/sh -c true"`);
+    expect(command({inside: 'host', network: true})).toMatchInlineSnapshot(
+      `"unshare --mount --pid --ipc --uts --fork --kill-child --propagation private perl /src/sandbox/init.pl chdir /cache hostname localhost overlay tmp/run/merged lowerdir=objects/b/tree:objects/a/tree,userxattr root tmp/run/merged exec /bin/sh -c true"`,
+    );
   });
 
   it('binds before the host is out of reach', () => {

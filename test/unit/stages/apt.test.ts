@@ -36,7 +36,10 @@ describe('parsePrintUri()', () => {
 describe('parseStatus()', () => {
   it.each([
     ['pmstatus:jq:12.5:Unpacking jq (amd64)', {message: 'Unpacking jq (amd64)', fraction: 0.125}],
-    ['pmstatus:libc6:amd64:50.0000:Configuring libc6: amd64', {message: 'Configuring libc6: amd64', fraction: 0.5}],
+    [
+      'pmstatus:libc6:amd64:50.0000:Configuring libc6: amd64',
+      {message: 'Configuring libc6: amd64', fraction: 0.5},
+    ],
     ['dlstatus:1:100.0:Retrieving file 1 of 3', {message: 'Retrieving file 1 of 3', fraction: 1}],
     ['pmstatus:dpkg-exec:0:Running dpkg', {message: 'Running dpkg', fraction: 0}],
   ])('reads %j', (line, status) => {
@@ -53,7 +56,11 @@ describe('parseStatus()', () => {
 
 describe('linkCachedPackages() and keepPackages()', () => {
   it('share packages, and nothing else, between the cache and a stage without a copy', () => {
-    using folder = new TemporaryFolder({'cache/a_1_amd64.deb': 'a', 'archives/b_1_amd64.deb': 'b', 'archives/lock': ''});
+    using folder = new TemporaryFolder({
+      'cache/a_1_amd64.deb': 'a',
+      'archives/b_1_amd64.deb': 'b',
+      'archives/lock': '',
+    });
     mkdirSync(folder.join('archives/partial'));
     linkCachedPackages(folder.join('cache'), folder.join('archives'));
     keepPackages(folder.join('archives'), folder.join('cache'));

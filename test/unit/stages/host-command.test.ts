@@ -33,6 +33,8 @@ describe('hostAptOptions()', () => {
     expect(readdirSync(folder.join('apt')).sort()).toEqual(['cache', 'log', 'state']);
     for (const kind of ['State', 'Cache', 'Log'])
       expect(options).toContain(`Dir::${kind}=${folder.join('apt', kind.toLowerCase())}`);
-    expect(options).toEqual(expect.arrayContaining(['Dir::Etc::SourceParts=/dev/null', 'Dir::State::status=/dev/null']));
+    expect(options).toEqual(
+      expect.arrayContaining(['Dir::Etc::SourceParts=/dev/null', 'Dir::State::status=/dev/null']),
+    );
   });
 });

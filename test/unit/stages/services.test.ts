@@ -3,7 +3,11 @@ import {serviceChanges} from '../../../src/stages/customize.ts';
 
 describe('serviceChanges()', () => {
   it('unmasks what it enables, and masks last', () => {
-    const changes = serviceChanges({enable: ['ssh', 'my.timer'], disable: ['cron'], mask: ['apt-daily.timer', 'foo@bar']});
+    const changes = serviceChanges({
+      enable: ['ssh', 'my.timer'],
+      disable: ['cron'],
+      mask: ['apt-daily.timer', 'foo@bar'],
+    });
     expect(changes.map((change) => (change.do === 'run' ? change.command.join(' ') : change.do))).toEqual([
       'systemctl --root=/ unmask ssh.service my.timer',
       'systemctl --root=/ enable ssh.service my.timer',

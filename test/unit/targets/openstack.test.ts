@@ -47,7 +47,10 @@ describe('adapt()', () => {
   });
 
   it('takes the parts of systemd that bullseye has in one package', () => {
-    const plan = target.adapt(image({os: {distribution: 'debian', release: 'bullseye', architecture: 'amd64'}}), options);
+    const plan = target.adapt(
+      image({os: {distribution: 'debian', release: 'bullseye', architecture: 'amd64'}}),
+      options,
+    );
     expect(plan.packages).not.toContain('systemd-resolved');
     expect(plan.services.enable).toContain('systemd-resolved.service');
   });
@@ -55,7 +58,9 @@ describe('adapt()', () => {
   it('gives update-grub the same command line as the first grub.cfg, quoted for the shell', () => {
     const cmdline = 'a="$b c" `d` e\\f';
     const with_ = image({kernel: {cmdline}});
-    const file = target.adapt(with_, options).files.find(({path}) => path === '/etc/default/grub.d/50-fgimage.cfg');
+    const file = target
+      .adapt(with_, options)
+      .files.find(({path}) => path === '/etc/default/grub.d/50-fgimage.cfg');
     expect(file?.content).toMatchInlineSnapshot(`
       "# Written by fgimage for the target openstack.
       GRUB_TIMEOUT=1
@@ -93,11 +98,16 @@ describe('pack()', () => {
   });
 
   it('names a raw disk by its format', () => {
-    expect(target.pack(image(), {...options, format: 'raw'})).toMatchObject({format: 'raw', fileName: 'disk.raw'});
+    expect(target.pack(image(), {...options, format: 'raw'})).toMatchObject({
+      format: 'raw',
+      fileName: 'disk.raw',
+    });
   });
 
   it('throws for options that no schema has seen', () => {
-    expect(() => target.pack(image(), {format: 'vmdk', firmware: 'both'})).toThrow('Unchecked option format: "vmdk"');
+    expect(() => target.pack(image(), {format: 'vmdk', firmware: 'both'})).toThrow(
+      'Unchecked option format: "vmdk"',
+    );
     expect(() => target.pack(image(), {format: 'raw'})).toThrow('Unchecked option firmware');
   });
 });

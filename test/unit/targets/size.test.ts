@@ -15,7 +15,10 @@ describe('parseSize()', () => {
     expect(parseSize(text)).toBe(sizeBytes);
   });
 
-  it.each(['', '8', '8g', 'G', '-1G', '1,5G', '8 G', '8Gi', '1e3M', '0x8G'])('gives nothing for %j', (text) => {
-    expect(parseSize(text)).toBeUndefined();
-  });
+  it.each(['', '8', '8g', 'G', '-1G', '1,5G', '8 G', '8Gi', '1e3M', '0x8G'])(
+    'gives nothing for %j',
+    (text) => {
+      expect(parseSize(text)).toBeUndefined();
+    },
+  );
 });
