@@ -1,4 +1,4 @@
-import {mkdirSync, readFileSync, utimesSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, statfsSync, utimesSync, writeFileSync} from 'node:fs';
 import {join, relative} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import {fail, ok, type Result} from '../result.ts';

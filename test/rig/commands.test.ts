@@ -1,4 +1,4 @@
-import {chmodSync, existsSync, mkdirSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import {describe, expect, it} from 'vitest';
 import {compiled, repository} from './compiled.ts';
 import {type Ended, Rig} from './rig.ts';
@@ -129,7 +129,7 @@ describe('fgimage validate', () => {
     const places = [...stderr.matchAll(/fgimage\.yaml:\d+:\d+/g)].map(([place]) => place);
     expect(places).toEqual([
       'fgimage.yaml:2:7',
-      'fgimage.yaml:3:36',
+      'fgimage.yaml:3:37',
       'fgimage.yaml:4:1',
       'fgimage.yaml:5:11',
     ]);
@@ -142,6 +142,12 @@ describe('fgimage validate', () => {
     const {code, stdout} = await rig.run(['validate', '--file', 'absent.yaml', '--file', 'other/spec.yaml']);
     expect(code).toBe(0);
     expect(stdout).toContain('other/spec.yaml is valid');
+  });
+
+  // cac makes a number of the name, and 2024.10 is then 2024.1.
+  it.fails('reads a spec whose name looks like a number', async () => {
+    await using rig = new Rig({'2024.10': bothTargets});
+    expect(await rig.run(['validate', '--file', '2024.10'])).toMatchObject({code: 0});
   });
 
   it('prints no colours where it does not write to a terminal', async () => {
@@ -232,36 +238,57 @@ describe('the folder of the cache', () => {
     expect(stderr).toContain('file is not a database');
   });
 
-  it('is refused when it cannot be written', async () => {
+  it('is refused when its files cannot be written', async () => {
+    await using rig = new Rig();
+    await rig.run(['images']);
+    const {code, stderr} = await rig.run(['images'], {by: readOnly(rig)});
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^error: Cannot use .*\/cache as the cache: /);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  // Node's recursive mkdir says ENOENT of a file system that is read-only.
+  it.fails('is refused when nothing can be made in it', async () => {
     await using rig = new Rig();
     mkdirSync(rig.cache);
-    chmodSync(rig.cache, 0o555);
-    // Modes do not hold root: for root the file system itself is read-only.
-    const readOnly = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
-    const by = process.getuid?.() === 0 ? ['unshare', '--mount', 'sh', '-c', readOnly, 'sh', rig.cache] : [];
-    const {code, stderr} = await rig.run(['images'], {by});
-    expect(code).toBe(3);
-    expect(stderr).toMatch(/^error: Cannot use .*\/cache as the cache: E(?:ROFS|ACCES)/);
-    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(await rig.run(['images'], {by: readOnly(rig)})).toMatchObject({code: 3});
+  });
+
+  // cac makes a number of it, and the cache is then a folder `0` in the current one.
+  it.fails('is not named by an empty --cache-dir', async () => {
+    await using rig = new Rig();
+    await rig.run(['images', '--cache-dir', '']);
+    expect(existsSync(rig.join('project/0'))).toBe(false);
   });
 });
 
+/** Makes the cache read-only: by its modes, or for root, whom they do not hold, by its mount. */
+function readOnly(rig: Rig): readonly string[] {
+  if (process.getuid?.() !== 0) {
+    for (const path of [rig.cache, ...readdirSync(rig.cache).map((name) => rig.join('cache', name))])
+      chmodSync(path, statSync(path).mode & 0o7555);
+    return [];
+  }
+  const script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh', rig.cache];
+}
+
 describe('fgimage build', () => {
   it.each<[string, readonly string[], string]>([
-    ['an image', ['wbe'], 'error: There is no image wbe in fgimage.yaml\n  mend: Its images are web\n'],
+    ['an image', ['wbe'], 'error: There is no image wbe in @/fgimage.yaml\n  mend: Its images are web\n'],
     [
       'a target',
       ['-t', 'ec2'],
-      'error: There is no target ec2 in fgimage.yaml\n  mend: Its targets are openstack, hpc\n',
+      'error: There is no target ec2 in @/fgimage.yaml\n  mend: Its targets are openstack, hpc\n',
     ],
     [
       'one of several targets',
       ['-t', 'hpc', '-t', 'ec2'],
-      'error: There is no target ec2 in fgimage.yaml\n  mend: Its targets are openstack, hpc\n',
+      'error: There is no target ec2 in @/fgimage.yaml\n  mend: Its targets are openstack, hpc\n',
     ],
   ])('refuses %s that is not in the spec', async (_, words, stderr) => {
     await using rig = new Rig({'fgimage.yaml': bothTargets});
-    expectRefusal(await rig.run(['build', ...words]), {code: 2, stderr});
+    expectRefusal(await rig.run(['build', ...words]), {code: 2, stderr: stderr.replace('@', rig.project)});
   });
 
   it('refuses a spec that is not valid, as validate does', async () => {
