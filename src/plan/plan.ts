@@ -192,6 +192,10 @@ class Builder {
         params: {install: [kernel, ...template.kernel_packages], remove: []},
       });
     }
+    const platform = parent === undefined ? this.#platform(image) : [];
+    if (platform.length > 0) {
+      part('platform', 'packages', {archive: true, params: {install: platform, remove: []}});
+    }
     const packages = [...image.packages.map(requestWord), ...impliedPackages(image)];
     if (packages.length + image.remove_packages.length > 0) {
       part('packages', 'packages', {
@@ -225,6 +229,18 @@ class Builder {
     const customized = {archive, layers};
     this.#customized.set(image.name, customized);
     return customized;
+  }
+
+  /**
+   * Packages that every target of the image adds. Below the image's own packages, they are not installed again each
+   * time those change; all targets of the spec count, whichever are built.
+   */
+  #platform(image: Image): readonly string[] {
+    const lists = image.targets.map(
+      ({type, options}) => this.#request.targetOfType(type).adapt(image, options).packages,
+    );
+    const [first = [], ...others] = lists;
+    return first.filter((name) => others.every((list) => list.includes(name))).sort();
   }
 
   #base(os: Os): string {

@@ -2,6 +2,7 @@ import {existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync} from '
 import {basename, join} from 'node:path';
 import {digestFile} from '../../cache/tree.ts';
 import {isErrno} from '../errors.ts';
+import {packageRoot} from '../package-root.ts';
 import {fail, ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import {runProcess} from '../sandbox/process.ts';
@@ -138,6 +139,12 @@ function aptBinds(
       mode: 'ro',
     },
     {source: archives, path: '/var/cache/apt/archives', kind: 'dir', mode: 'rw'},
+    {
+      source: join(packageRoot, 'src/sandbox/shims/ssh-keygen'),
+      path: '/run/fgimage/shims/ssh-keygen',
+      kind: 'file',
+      mode: 'ro',
+    },
     {source: cache, path: '/run/fgimage/cache', kind: 'dir', mode: 'rw'},
     {source: scratchFile(context, 'apt.conf', aptConfig), path: aptConfigPath, kind: 'file', mode: 'ro'},
   ];

@@ -170,9 +170,9 @@ export function eventsOf(stdout: string): readonly RunEvent[] {
   return lines.map((line) => JSON.parse(line) as RunEvent);
 }
 
+type StageEvent = Exclude<Extract<RunEvent, {readonly stage: string}>, {readonly type: 'warning'}>;
+
 /** The stages that events of one type name, in their order. */
-export function stagesOf(events: readonly RunEvent[], type: RunEvent['type']): readonly string[] {
-  return events.flatMap((event) =>
-    event.type === type && 'stage' in event && event.stage !== undefined ? [event.stage] : [],
-  );
+export function stagesOf(events: readonly RunEvent[], type: StageEvent['type']): readonly string[] {
+  return events.flatMap((event) => (event.type === type && 'stage' in event ? [event.stage] : []));
 }

@@ -23,18 +23,16 @@ describe('tryLock()', () => {
   it('refuses a taker of another process while this one holds it', async () => {
     using folder = new TemporaryFolder();
     const lock = tryLock(folder.join('a.lock'));
-    const {child, line} = await HoldingProcess.start('cache/lock.js', take, [folder.join('a.lock')]);
-    await using _ = child;
-    expect(line).toBe('busy');
+    await using child = await HoldingProcess.start('cache/lock.js', take, [folder.join('a.lock')]);
+    expect(child.line).toBe('busy');
     lock?.release();
   });
 
   it('refuses while another process holds it, and takes it once that was killed', async () => {
     using folder = new TemporaryFolder();
     const path = folder.join('a.lock');
-    const {child, line} = await HoldingProcess.start('cache/lock.js', take, [path]);
-    await using _ = child;
-    expect(line).toBe('taken');
+    await using child = await HoldingProcess.start('cache/lock.js', take, [path]);
+    expect(child.line).toBe('taken');
     expect(tryLock(path)).toBeUndefined();
     await child.kill();
     const lock = tryLock(path);

@@ -120,7 +120,7 @@ describe('publish()', () => {
       digests.push((await cache.store.publish(object, {writtenSince, epoch: 1_686_355_200})).digest);
     }
     expect(digests[0]).toBe(digests[1]);
-    expect(cache.store.treePath(digests[0]!)).toContain(digests[0]);
+    expect(cache.store.treePath(digests[0] ?? '')).toContain(digests[0]);
   });
 
   it('leaves nothing at the place of a digest when the tree cannot be read', async () => {
@@ -233,8 +233,8 @@ describe('openRun() and sweep()', () => {
     using cache = new TemporaryStore();
     const {store} = cache;
     const code = `const store = module.Store.open(parameters[0]);\nconsole.log(store.openRun().path);`;
-    const {child, line: path} = await HoldingProcess.start('cache/store.js', code, [store.layout.root]);
-    await using _ = child;
+    await using child = await HoldingProcess.start('cache/store.js', code, [store.layout.root]);
+    const path = child.line;
     writeFileSync(join(path, 'file'), '');
     store.sweep();
     expect(existsSync(path)).toBe(true);

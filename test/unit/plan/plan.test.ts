@@ -347,7 +347,13 @@ describe('what a change of the spec reaches', () => {
     ['the kernel', {...full, kernel: {package: 'linux-image-cloud-amd64'}}, ['customize:web/kernel']],
     [
       'a script',
-      {...full, provision: [{kind: 'shell', inline: 'date'}, full.provision[1]!]},
+      {
+        ...full,
+        provision: [
+          {kind: 'shell', inline: 'date'},
+          {kind: 'shell', inline: 'false'},
+        ],
+      },
       ['customize:web/provision-1'],
     ],
     ['services', {...full, services: {enable: [], disable: ['ssh'], mask: []}}, ['customize:web/services']],

@@ -32,8 +32,7 @@ describe('placePartitions()', () => {
       ['efi', 2, 64],
       ['root', 66, 957],
     ]);
-    const last = placed.at(-1)!;
-    expect(last.firstSector + last.sectors).toBe(1023 * 2048);
+    expect(placed.map(({firstSector, sectors}) => firstSector + sectors).at(-1)).toBe(1023 * 2048);
   });
 
   it('keeps what was asked for', () => {

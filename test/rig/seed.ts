@@ -1,0 +1,79 @@
+import {vi} from 'vitest';
+import {Store} from '../../cache/store.ts';
+import type {StageNode} from '../../src/plan/graph.ts';
+import {stageKey} from '../../src/plan/key.ts';
+import {planImages} from '../../src/plan/plan.ts';
+import {archiveUris} from '../../src/run/host-archive.ts';
+import {HostTools} from '../../src/run/tools.ts';
+import {formatDiagnostics} from '../../src/spec/diagnostic.ts';
+import {loadSpec} from '../../src/spec/load.ts';
+import {targetOfType} from '../../targets/registry.ts';
+import type {Rig} from './rig.ts';
+import {publishFiles} from './stored.ts';
+
+/** Every program of the host that shapes an image, so that no test depends on what the host has. */
+const imageTools = [
+  ...['apt-get', 'mmdebstrap', 'sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img', 'mksquashfs'],
+  'qemu-system-x86_64',
+];
+
+/** Puts programs that fail in the place of all that a build runs on the host. */
+export function fakeAllTools(rig: Rig): void {
+  for (const name of imageTools) rig.fakeTool(name, `[ $# -eq 1 ] && echo '${name} 1.0' && exit\nexit 9`);
+}
+
+/**
+ * Makes the cache of a rig what it is after a whole build of its spec, with small texts in the place of trees and
+ * artifacts: from then on every stage is a hit whose key holds what it held now.
+ */
+export async function seedCache(
+  rig: Rig,
+  {packages, test}: {packages: readonly string[]; test: boolean},
+): Promise<void> {
+  vi.stubEnv('PATH', rig.path);
+  const store = Store.open(rig.cache);
+  try {
+    const loaded = await loadSpec({file: 'fgimage.yaml', cwd: rig.project});
+    if (!loaded.ok) throw new Error(formatDiagnostics(loaded.error));
+    const {images, projectDir} = loaded.value;
+    const archiveOf = (os: (typeof images)[number]['os']): ReturnType<typeof archiveUris> =>
+      archiveUris(os, store);
+    const request = {images, projectDir, targetOfType, archiveOf, test, onlyImages: [], onlyTargets: []};
+    const tools = new HostTools(store);
+    const digests = new Map<string, string>();
+    for (const node of (await planImages(request)).nodes) {
+      const digest = await publishFiles(store, filesOf(node, packages));
+      digests.set(node.id, digest);
+      const {kind, version, params, files} = node;
+      const key = stageKey({
+        kind,
+        version,
+        params,
+        files,
+        inputs: node.dependsOn.map((id) => [id, digests.get(id) ?? ''] as const),
+        tools: Object.fromEntries(node.tools.map((name) => [name, tools.find(name)?.identity ?? ''])),
+      });
+      const result =
+        kind === 'pack' ? {artifact: 'artifact', format: 'text', packages: [], kernels: ['6.1']} : {};
+      store.record({
+        key,
+        stage: node.id,
+        digest,
+        durationMs: 1000,
+        logPath: '/nonexistent',
+        startedAt: Date.UTC(2026, 0, 1),
+        parts: {},
+        result: {...result, size_bytes: 100},
+      });
+    }
+    store.flush();
+  } finally {
+    store.close();
+    vi.unstubAllEnvs();
+  }
+}
+
+function filesOf({id, kind}: StageNode, packages: readonly string[]): Readonly<Record<string, string>> {
+  if (kind === 'archive') return {'package-names': `${packages.join('\n')}\n`, 'lists/Release': id};
+  return {artifact: `content of ${id}`};
+}
