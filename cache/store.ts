@@ -10,10 +10,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import {uptime} from 'node:os';
 import {join} from 'node:path';
 import {Worker} from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import {isNoSpace} from '../src/errors.ts';
+import {isErrno, isNoSpace} from '../src/errors.ts';
 import {type CacheLayout, cacheLayout} from './layout.ts';
 import {type Lock, tryLock} from './lock.ts';
 import {type SummarizeOptions, summarizeTree, type TreeSummary} from './tree.ts';
@@ -138,6 +139,8 @@ export class Store {
     const xattrs = await listXattrs(tree);
     const summary = await summarizeInWorker({tree, xattrs, ...(clamp === undefined ? {} : {clamp})});
     const target = this.objectPath(summary.digest);
+    // What an earlier boot left and nobody flushed may have lost its bytes with the power.
+    if (existsSync(target) && !this.#isTrusted(summary.digest)) renameSync(target, join(folder, 'untrusted'));
     if (!existsSync(target)) {
       writeFileSync(join(folder, 'manifest'), summary.manifest);
       try {
@@ -148,6 +151,17 @@ export class Store {
       }
     }
     return {digest: summary.digest, sizeBytes: summary.sizeBytes};
+  }
+
+  /** Whether content was written in this boot, or is known to have reached the disk. */
+  #isTrusted(digest: string): boolean {
+    const named = this.#database
+      .prepare('SELECT MAX(durable = 1 OR boot_id = ?) FROM actions WHERE digest = ?')
+      .pluck();
+    const trusted = named.get(this.#bootId, digest) as number | null;
+    if (trusted !== null) return trusted === 1;
+    // Without a record: what a run is just publishing, or what a crash left, in this boot or an earlier one.
+    return statSync(this.objectPath(digest)).ctimeMs > Date.now() - uptime() * 1000;
   }
 
   /** A private folder below `tmp/` that lives as long as this process: its lock tells the sweep so. */
@@ -174,9 +188,15 @@ export class Store {
       const lockPath = join(this.layout.locks, `run-${id}.lock`);
       const lock = tryLock(lockPath);
       if (lock === undefined) continue;
-      rmSync(join(this.layout.tmp, id), {recursive: true, force: true, maxRetries: 3});
-      lock.release();
-      rmSync(lockPath, {force: true});
+      try {
+        rmSync(join(this.layout.tmp, id), {recursive: true, force: true, maxRetries: 3});
+        rmSync(lockPath, {force: true});
+      } catch (error) {
+        // Files of subordinate ids: only a run inside the user namespace can remove them.
+        if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
+      } finally {
+        lock.release();
+      }
     }
   }
 

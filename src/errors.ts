@@ -58,7 +58,16 @@ export class FgError extends Error {
 
 /** Whether an error says that a file system or a quota is full, SQLite's word for it included. */
 export function isNoSpace(error: unknown): boolean {
-  return isErrno(error, 'ENOSPC', 'EDQUOT', 'SQLITE_FULL');
+  return isErrno(
+    error,
+    'ENOSPC',
+    'EDQUOT',
+    'SQLITE_FULL',
+    'SQLITE_IOERR_WRITE',
+    'SQLITE_IOERR_SHMSIZE',
+    'SQLITE_IOERR_FSYNC',
+    'SQLITE_IOERR_TRUNCATE',
+  );
 }
 
 /** Whether an unknown error is a Node system error, or SQLite's, with one of these codes. */

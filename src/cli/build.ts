@@ -368,6 +368,8 @@ export function openStore(root: string): Store {
         'EROFS',
         'ENOTDIR',
         'EEXIST',
+        'ENOENT',
+        'SQLITE_IOERR',
         'SQLITE_CANTOPEN',
         'SQLITE_READONLY',
         'SQLITE_NOTADB',

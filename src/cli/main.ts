@@ -180,16 +180,25 @@ async function printError(error: unknown): Promise<ExitCode> {
   return reportDefect(error);
 }
 
+/** The value of an option as it was typed, the last one where it is repeated: cac makes numbers of what looks like one. */
 function text(options: Options, name: string): string | undefined {
-  const value: unknown = options[name];
-  if (value === undefined || value === true) return undefined;
-  // cac makes numbers of words that look like one, and a list of a repeated option: the last one counts.
-  return String(Array.isArray(value) ? value.at(-1) : value);
+  return list(options, name).at(-1);
 }
 
 function list(options: Options, name: string): readonly string[] {
-  const value: unknown = options[name];
-  return value === undefined ? [] : (Array.isArray(value) ? value : [value]).map(String);
+  if (options[name] === undefined) return [];
+  const long = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const short = {file: '-f', target: '-t', output: '-o', jobs: '-j'}[name];
+  const words = process.argv.slice(2);
+  const values = words.flatMap((word, index) => {
+    if (word.startsWith(`${long}=`)) return [word.slice(long.length + 1)];
+    if (word === long || word === short) return [words[index + 1] ?? ''];
+    return short !== undefined && word.startsWith(short) && !word.startsWith('--')
+      ? [word.slice(short.length).replace(/^=/, '')]
+      : [];
+  });
+  if (values.includes('')) throw new FgError('USAGE', `${long} wants a value`, {hint: 'See fgimage --help'});
+  return values;
 }
 
 function positiveInteger(options: Options, name: string): number | undefined {

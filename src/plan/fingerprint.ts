@@ -1,4 +1,4 @@
-import {existsSync, lstatSync, readlinkSync} from 'node:fs';
+import {lstatSync, readlinkSync, type Stats, statSync} from 'node:fs';
 import {join, posix} from 'node:path';
 import {digestFile} from '../../cache/tree.ts';
 import {FgError, isErrno} from '../errors.ts';
@@ -14,14 +14,15 @@ export interface CopiedFile {
 }
 
 /**
- * SHA-256 of a project's file as keys hold it, with the execute bit; a link by its target. Throws `FgError` when it is
- * not there (any more).
+ * SHA-256 of a project's file as keys hold it, with the execute bit; a link counts by what it leads to, as that is
+ * what is read. Throws `FgError` when it is no file (any more).
  */
 export function fingerprint(projectDir: string, path: string): string {
   try {
     const absolute = join(projectDir, path);
-    const stat = lstatSync(absolute);
-    if (stat.isSymbolicLink()) return `link:${readlinkSync(absolute)}`;
+    const stat = statSync(absolute);
+    if (!stat.isFile())
+      throw new FgError('SPEC_INVALID', `Cannot read ${path}, which the spec names`, {hint: 'Name a file'});
     return `${digestFile(absolute)}${(stat.mode & 0o100) === 0 ? '' : '+x'}`;
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw error;
@@ -63,7 +64,7 @@ async function matches(projectDir: string, copy: Copy): Promise<readonly {source
   const found: {source: string; inside: string}[] = [];
   for (const pattern of copy.source) {
     const plain = pattern.replace(/\/+$/, '');
-    const stat = existsSync(join(projectDir, plain)) ? lstatSync(join(projectDir, plain)) : undefined;
+    const stat = lstat(join(projectDir, plain));
     if (stat !== undefined && !stat.isDirectory()) {
       found.push({
         source: plain,
@@ -81,8 +82,24 @@ async function matches(projectDir: string, copy: Copy): Promise<readonly {source
       ignore: [...copy.exclude],
       objectMode: true,
     });
+    if (sources.length === 0 && stat === undefined) {
+      throw new FgError('SPEC_INVALID', `Nothing matches ${pattern}, which the spec copies`, {
+        hint: 'Restore the files or take the pattern out of the spec',
+      });
+    }
     for (const entry of sources) {
       if (entry.dirent.isDirectory()) continue;
+      if (!entry.dirent.isFile() && !entry.dirent.isSymbolicLink()) throw notAFile(entry.path);
+      // What is not UTF-8 comes with replacement characters, and is not found again by that name.
+      if (lstat(join(projectDir, entry.path)) === undefined) {
+        throw new FgError(
+          'SPEC_INVALID',
+          `The name of a file in ${base === '' ? 'the project' : base} is not UTF-8: ${entry.path}`,
+          {
+            hint: 'Rename the file or exclude it',
+          },
+        );
+      }
       found.push({
         source: entry.path,
         inside: base === '' || base === '.' ? entry.path : posix.relative(base, entry.path),
@@ -90,6 +107,16 @@ async function matches(projectDir: string, copy: Copy): Promise<readonly {source
     }
   }
   return found.sort((a, b) => Buffer.compare(Buffer.from(a.source), Buffer.from(b.source)));
+}
+
+function lstat(path: string): Stats | undefined {
+  return lstatSync(path, {throwIfNoEntry: false});
+}
+
+function notAFile(path: string): FgError {
+  return new FgError('SPEC_INVALID', `${path}, which the spec names, is neither a file nor a folder`, {
+    hint: 'Remove it or exclude it',
+  });
 }
 
 /** The folders of a pattern before its first wildcard. */

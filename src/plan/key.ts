@@ -38,7 +38,8 @@ export function stageKey(parts: KeyParts): StageKey {
 
 /** SHA-256 over object-hash's canonical form: key order does not count, list order does. */
 export function canonicalDigest(value: JsonValue): string {
-  return hash(value, {
+  // object-hash writes a value that it meets again as a back reference: a copy has no such.
+  return hash(JSON.parse(JSON.stringify(value)) as JsonValue, {
     algorithm: 'sha256',
     encoding: 'hex',
     respectType: false,

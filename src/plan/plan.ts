@@ -10,6 +10,7 @@ import type {
 } from '../spec/image.ts';
 import {expandCopies, fingerprint} from './fingerprint.ts';
 import type {StageKind, StageNode} from './graph.ts';
+import {canonicalDigest} from './key.ts';
 import {type DistributionTemplate, readTemplate, releaseOf} from './template.ts';
 
 export interface PlanRequest {
@@ -83,6 +84,8 @@ export async function planImages(request: PlanRequest): Promise<Plan> {
 /** The customized tree of an image: what targets build on. */
 interface Customized {
   readonly archive: string;
+  /** Its own and those of the images below it. */
+  readonly repositories: readonly Repository[];
   readonly layers: readonly string[];
 }
 
@@ -155,9 +158,10 @@ class Builder {
     const template = this.#template(image.os);
     const epoch = this.#epoch(image.os);
     const parent = image.from === undefined ? undefined : await this.#customize(this.#imageNamed(image.from));
+    const repositories = [...(parent?.repositories ?? []), ...image.repositories];
     const archive =
       image.repositories.length > 0
-        ? this.#archive(image.os, image)
+        ? this.#archive(image.os, {image: image.name, repositories})
         : (parent?.archive ?? this.#archive(image.os));
     const layers: string[] = parent === undefined ? [this.#base(image.os)] : [...parent.layers];
 
@@ -215,7 +219,10 @@ class Builder {
       const sources = image.write_files.map(({source}) => source).filter((source) => source !== undefined);
       part('files', 'files', {
         params: {copied: json(copied), write_files: json(image.write_files)},
-        files: unique([...sources, ...copied.map(({source}) => source)]),
+        files: unique([
+          ...sources,
+          ...copied.flatMap(({source, link}) => (link === undefined ? [source] : [])),
+        ]),
       });
     }
     for (const [index, provisioner] of image.provision.entries()) {
@@ -226,7 +233,7 @@ class Builder {
     if (enable.length + disable.length + mask.length > 0)
       part('services', 'services', {params: json(image.services) as JsonObject});
 
-    const customized = {archive, layers};
+    const customized = {archive, layers, repositories};
     this.#customized.set(image.name, customized);
     return customized;
   }
@@ -266,16 +273,16 @@ class Builder {
   }
 
   /** Package lists of an OS, or of an image with repositories of its own. */
-  #archive(os: Os, image?: Image): string {
-    const name = `${os.distribution}-${os.release}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${image === undefined ? '' : `/${image.name}`}`;
-    const repositories = image?.repositories ?? [];
+  #archive(os: Os, extra?: {readonly image: string; readonly repositories: readonly Repository[]}): string {
+    const name = `${os.distribution}-${os.release}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${extra === undefined ? '' : `/${extra.image}`}`;
+    const repositories = extra?.repositories ?? [];
     return this.#add({
       id: `archive:${name}`,
       kind: 'archive',
       title: `package lists ${name}`,
       dependsOn: [],
       layers: [],
-      ...(image === undefined ? {} : {image: image.name}),
+      ...(extra === undefined ? {} : {image: extra.image}),
       params: {sources: json(this.#sources(os, repositories)), ...this.#epoch(os)},
       files: repositories.map(({signed_by: key}) => key),
       tools: ['apt-get'],
@@ -331,19 +338,23 @@ class Builder {
     return image;
   }
 
-  /** Adds a node once; the same id has the same content. */
+  /** Adds a node once. Two of one name that differ (an OS from two mirrors) are told apart by their parameters' digest. */
   #add(
     node: Omit<StageNode, 'version' | 'files' | 'tools'> & {
       files?: readonly string[];
       tools?: readonly string[];
     },
   ): string {
-    if (!this.nodes.some(({id}) => id === node.id)) {
-      const files = Object.fromEntries(
-        (node.files ?? []).map((path) => [path, fingerprint(this.#request.projectDir, path)]),
-      );
-      this.nodes.push({...node, version: versions[node.kind], files, tools: node.tools ?? []});
+    const existing = this.nodes.find(({id}) => id === node.id);
+    if (existing !== undefined) {
+      const digest = canonicalDigest(node.params);
+      if (canonicalDigest(existing.params) === digest) return node.id;
+      return this.#add({...node, id: `${node.id}-${digest.slice(0, 8)}`});
     }
+    const files = Object.fromEntries(
+      (node.files ?? []).map((path) => [path, fingerprint(this.#request.projectDir, path)]),
+    );
+    this.nodes.push({...node, version: versions[node.kind], files, tools: node.tools ?? []});
     return node.id;
   }
 }

@@ -52,22 +52,28 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
   const folder = join(builds, `${parcel.image}.${parcel.target}.${parcel.digest.slice(0, 16)}`);
   const link = join('..', '.builds', basename(folder));
   const text = manifestText(store, parcel);
+  const fresh = join(builds, `.${basename(folder)}.${String(process.pid)}`);
+  const freshLink = join(dirname(path), `.${parcel.target}.${String(process.pid)}`);
   try {
     if (linkTarget(path) === link && isComplete(store, parcel.digest, folder))
       return {path, changed: writeManifest(folder, text)};
     for (const made of [builds, dirname(path)]) mkdirSync(made, {recursive: true});
-    const fresh = join(builds, `.${basename(folder)}.${String(process.pid)}`);
     rmSync(fresh, {recursive: true, force: true});
     copyTree(store.treePath(parcel.digest), fresh);
     writeManifest(fresh, text);
     rmSync(folder, {recursive: true, force: true});
-    renameSync(fresh, folder);
+    try {
+      renameSync(fresh, folder);
+    } catch (error) {
+      // Another build has just put the same set there.
+      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    }
     const before = linkTarget(path);
-    const freshLink = join(dirname(path), `.${parcel.target}.${String(process.pid)}`);
     rmSync(freshLink, {force: true});
     symlinkSync(link, freshLink);
     renameSync(freshLink, path);
-    if (before !== undefined && before !== link)
+    // Only what was put there by fgimage is its to remove.
+    if (before?.startsWith('../.builds/') === true && before !== link)
       rmSync(join(dirname(path), before), {recursive: true, force: true});
     return {path, changed: true};
   } catch (error) {
@@ -85,6 +91,8 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
       );
     }
     throw error;
+  } finally {
+    for (const left of [fresh, freshLink]) discard(left);
   }
 }
 
@@ -94,7 +102,8 @@ export function artifactFiles(store: Store, digest: string): readonly ArtifactFi
   return lines
     .filter((line) => line.startsWith('f '))
     .map((line) => {
-      const [, , , , , sha256 = '', , path = ''] = line.split(' ');
+      const [, , , , , sha256 = '', , escaped = ''] = line.split(' ');
+      const path = decodeURIComponent(escaped);
       return {path, size_bytes: statSync(join(store.treePath(digest), path)).size, sha256};
     });
 }
@@ -127,6 +136,15 @@ function copyTree(from: string, to: string): void {
   for (const entry of readdirSync(from, {withFileTypes: true})) {
     if (entry.isDirectory()) copyTree(join(from, entry.name), join(to, entry.name));
     else copyFileSync(join(from, entry.name), join(to, entry.name), constants.COPYFILE_FICLONE);
+  }
+}
+
+/** Removes what is left of an attempt; where nothing could be made, nothing is there. */
+function discard(path: string): void {
+  try {
+    rmSync(path, {recursive: true, force: true});
+  } catch (error) {
+    if (!isErrno(error, 'ENOTDIR', 'EACCES', 'EROFS')) throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {type Lock, lockOwner, tryLock} from '../../cache/lock.ts';
 import type {ActionRecord, RunFolder, Store} from '../../cache/store.ts';
-import {isNoSpace} from '../errors.ts';
+import {FgError, isNoSpace} from '../errors.ts';
 import {fingerprint} from '../plan/fingerprint.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
@@ -131,7 +131,11 @@ class Engine {
       for (;;) {
         this.#skipHopeless(waiting);
         const ready = [...waiting]
-          .filter(({dependsOn}) => dependsOn.every((id) => this.#output(id) !== undefined))
+          .filter(
+            ({kind, dependsOn}) =>
+              (kind === 'archive' || this.#archivesRead()) &&
+              dependsOn.every((id) => this.#output(id) !== undefined),
+          )
           .sort((a, b) => (this.#weights.get(b.id) ?? 0) - (this.#weights.get(a.id) ?? 0));
         let progressed = false;
         for (const node of ready) {
@@ -171,6 +175,11 @@ class Engine {
   #gate(): Promise<StageFailure | undefined> {
     this.#gated ??= this.#options.gate((id) => this.#output(id));
     return this.#gated;
+  }
+
+  /** The gate wants all package lists: nothing else starts before they are there, or have failed. */
+  #archivesRead(): boolean {
+    return this.#options.nodes.every(({id, kind}) => kind !== 'archive' || this.#states.has(id));
   }
 
   #output(id: string): StageOutput | undefined {
@@ -334,7 +343,7 @@ class Engine {
         });
       }
       const changed = Object.entries(node.files).filter(
-        ([path, digest]) => fingerprint(projectDir, path) !== digest,
+        ([path, digest]) => !isUnchanged(projectDir, path, digest),
       );
       if (changed.length > 0)
         return this.#fail(
@@ -407,6 +416,16 @@ class Engine {
 }
 
 const lockPollMs = 100;
+
+/** A file that is gone has changed. */
+function isUnchanged(projectDir: string, path: string, digest: string): boolean {
+  try {
+    return fingerprint(projectDir, path) === digest;
+  } catch (error) {
+    if (error instanceof FgError) return false;
+    throw error;
+  }
+}
 
 interface Publication {
   readonly node: StageNode;

@@ -45,7 +45,7 @@ function locate(name: string): string | undefined {
     const path = join(folder, name);
     try {
       accessSync(path, constants.X_OK);
-      return path;
+      if (statSync(path).isFile()) return path;
     } catch {}
   }
   return undefined;

@@ -19,7 +19,17 @@ export function canEnterUserNamespace(): boolean {
 export function enterUserNamespace(): Promise<number> {
   const child = spawn(
     'unshare',
-    [...mapping, '--', process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    [
+      ...mapping,
+      '--',
+      'setpriv',
+      '--pdeathsig',
+      'KILL',
+      '--',
+      process.execPath,
+      ...process.execArgv,
+      ...process.argv.slice(1),
+    ],
     {stdio: 'inherit'},
   );
   // The terminal sends SIGINT to both; the inner process cleans up, the outer one waits for it.

@@ -1,5 +1,15 @@
-import {copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {extname, join} from 'node:path';
+import {sha256} from '../../cache/tree.ts';
 import {fail, ok} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import {runProcess} from '../sandbox/process.ts';
@@ -17,11 +27,30 @@ export const runArchive: StageRunner = async (context) => {
   const apt = join(context.work, 'apt');
   const lists = join(apt, 'lists');
   mkdirSync(join(lists, 'partial'), {recursive: true});
-  const sourceFile = scratchFile(
-    context,
-    'sources.list',
-    sourceLines(sources, (key) => join(context.projectDir, key)),
-  );
+  // sources.list(5) has no way to write a path with a blank, and the project's or the cache's may have one.
+  const keys = mkdtempSync(join(tmpdir(), 'fgimage-keys-'));
+  try {
+    const sourceFile = scratchFile(
+      context,
+      'sources.list',
+      sourceLines(sources, (key) => copyKey(join(context.projectDir, key), keys)),
+    );
+    return await readLists(context, {apt, lists, sourceFile});
+  } finally {
+    rmSync(keys, {recursive: true, force: true});
+  }
+};
+
+function copyKey(key: string, folder: string): string {
+  const copy = join(folder, `${sha256(key).slice(0, 16)}${extname(key)}`);
+  copyFileSync(key, copy);
+  return copy;
+}
+
+async function readLists(
+  context: StageContext,
+  {apt, lists, sourceFile}: {apt: string; lists: string; sourceFile: string},
+): ReturnType<StageRunner> {
   context.progress('Reading package lists');
   const outcome = await runProcess(
     tied(
@@ -61,7 +90,7 @@ export const runArchive: StageRunner = async (context) => {
   );
   rmSync(apt, {recursive: true, force: true});
   return ok({result: {}});
-};
+}
 
 /** Names of all packages, virtual ones too, one a line: so that a misspelt name is found before anything is built. */
 export const packageNamesFile = 'package-names';

@@ -7,8 +7,15 @@ import {errorCodes, exitCode} from '../../src/errors.ts';
 import {packageRoot} from '../../src/package-root.ts';
 import {loadSpec} from '../../src/spec/load.ts';
 
-function read(path: string): Promise<string> {
-  return readFile(join(packageRoot, path), 'utf8');
+/** A document's text, without the blanks that align its tables. */
+async function read(path: string): Promise<string> {
+  const text = await readFile(join(packageRoot, path), 'utf8');
+  return path.endsWith('.md')
+    ? text
+        .replaceAll(/ {2,}\|/g, ' |')
+        .replaceAll(/\| -+ /g, '| --- ')
+        .replaceAll(/-{3,} \|/g, '--- |')
+    : text;
 }
 
 /** First groups of all matches, in order. */

@@ -82,7 +82,7 @@ describe('stageKey()', () => {
 });
 
 describe('canonicalDigest()', () => {
-  it.fails('does not tell a value that is there twice from two equal ones', () => {
+  it('does not tell a value that is there twice from two equal ones', () => {
     const value = {name: 'x'};
     expect(canonicalDigest({a: value, b: value})).toBe(canonicalDigest({a: {name: 'x'}, b: {name: 'x'}}));
   });

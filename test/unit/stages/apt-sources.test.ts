@@ -61,9 +61,4 @@ describe('sourceLines()', () => {
       "
     `);
   });
-
-  // apt has no way to write such a path: the key must be copied to one without spaces.
-  it.fails('gives lines that apt reads when the path of a key has a space', () => {
-    expect(readByApt(sourceLines([own], (file) => `/my project/${file}`))).toContain('extra.example.org');
-  });
 });
