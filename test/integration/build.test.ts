@@ -1,6 +1,7 @@
 import {execFileSync, spawnSync} from 'node:child_process';
 import {chownSync, existsSync, lstatSync, mkdirSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {packageRoot} from '../../src/package-root.ts';
 import {CommandLog} from '../../src/sandbox/process.ts';
@@ -266,6 +267,24 @@ describe.runIf(asRoot)('fgimage build as an ordinary user', () => {
       Object.fromEntries(layers.map(([stage]) => [stage, first.digests()[stage]])),
     );
     expect(existsSync(join(own.folder, 'artifacts/node/openstack/disk.qcow2'))).toBe(true);
+    expect(readdirSync(join(own.cache, 'tmp'))).toEqual([]);
+  });
+
+  it('leaves nothing running after kill -9 of the command that was started', async () => {
+    const own = new Project('user');
+    own.write({'fgimage.yaml': spec({packages: ', jq'})});
+    const id = Number(execFileSync('id', ['-u', name], {encoding: 'utf8'}));
+    const running = own.start(['build', '--json', '--no-test'], {as: id});
+    expect(
+      await running.line((line) => line.includes('"stage-progress"') && line.includes('/packages')),
+    ).toBe(true);
+    running.process.kill('SIGKILL');
+    await running.end;
+    const left = (): string => spawnSync('pgrep', ['-af', own.cache], {encoding: 'utf8'}).stdout;
+    for (let turn = 0; turn < 50 && left() !== ''; turn += 1) await sleep(100);
+    expect(left()).toBe('');
+    const next = await own.build(['--no-test', '--target', 'hpc'], {as: id});
+    expect(next.told.trim()).toBe('');
     expect(readdirSync(join(own.cache, 'tmp'))).toEqual([]);
   });
 });
