@@ -104,7 +104,9 @@ async function installModules() {
   const reason = modulesOutdated();
   if (reason === undefined) return;
   say(`Installing node modules: ${reason}; better-sqlite3 is compiled, which takes some minutes`);
-  await run('npm', ['ci', '--no-audit', '--no-fund']);
+  // As package-lock.json says, and without `npm ci`: that refuses a lock that lacks the optional binaries of platforms
+  // which the registry that made it does not carry. `--no-save` leaves the lock as it is.
+  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund']);
 }
 
 /**

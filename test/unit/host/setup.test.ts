@@ -125,7 +125,7 @@ describe('setup.mjs prepare', () => {
     await (text === undefined ? rm(join(clone, path)) : write(path, text));
     const {exitCode, output, calls} = await setup('prepare');
     expect(output).toContain(`setup: Installing node modules: ${reason};`);
-    expect([exitCode, calls]).toEqual([0, 'npm ci --no-audit --no-fund\ntsc\n']);
+    expect([exitCode, calls]).toEqual([0, 'npm install --no-save --no-audit --no-fund\ntsc\n']);
   });
 });
 
