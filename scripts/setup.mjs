@@ -104,6 +104,9 @@ async function installModules() {
   const reason = modulesOutdated();
   if (reason === undefined) return;
   say(`Installing node modules: ${reason}; better-sqlite3 is compiled, which takes some minutes`);
+  // Headers that came with this Node make node-gyp's download of them needless.
+  const nodeFolder = dirname(dirname(process.execPath));
+  if (existsSync(join(nodeFolder, 'include/node/node.h'))) process.env.npm_config_nodedir ??= nodeFolder;
   // As package-lock.json says, and without `npm ci`: that refuses a lock that lacks the optional binaries of platforms
   // which the registry that made it does not carry. `--no-save` leaves the lock as it is.
   await run('npm', ['install', '--no-save', '--no-audit', '--no-fund']);
