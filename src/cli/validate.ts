@@ -34,7 +34,7 @@ export async function runValidate({
     const store = openStore(cache);
     try {
       const {checkPackageNames} = await import('./package-check.ts');
-      const {archivePaths} = await import('../run/engine.ts');
+      const {archivePaths} = await import('../run/peek.ts');
       const plan = await planSpec(spec, {store, test: false, images: [], targets: []});
       const paths = archivePaths({nodes: plan.nodes, store, tools: new HostTools(store)});
       const errors = checkPackageNames({plan, spec, pathOf: (id) => paths.get(id), color});

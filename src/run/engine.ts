@@ -11,6 +11,7 @@ import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
 import type {JsonObject} from '../spec/image.ts';
 import type {StageContext, StageOutput, StageSuccess} from '../stages/stage.ts';
 import type {RunEvent, StageFailure} from './events.ts';
+import {keyParts} from './peek.ts';
 import type {HostTools} from './tools.ts';
 
 export interface EngineOptions {
@@ -54,59 +55,6 @@ export type StageState =
 export async function runGraph(options: EngineOptions): Promise<ReadonlyMap<string, StageState>> {
   const engine = new Engine(options);
   return engine.run();
-}
-
-/** Whether every stage is a hit, so that nothing would run. Reads only. */
-export function isComplete({nodes, store, tools}: Pick<EngineOptions, 'nodes' | 'store' | 'tools'>): boolean {
-  const digests = new Map<string, string>();
-  for (const node of nodes) {
-    const parts = keyParts(node, {tools, digestOf: (id) => digests.get(id) ?? ''});
-    const record = parts.ok ? store.lookup(stageKey(parts.value)) : undefined;
-    if (record === undefined) return false;
-    digests.set(node.id, record.digest);
-  }
-  return true;
-}
-
-/** Output folders of the archive stages that are in the cache, by stage id. Reads only. */
-export function archivePaths({
-  nodes,
-  store,
-  tools,
-}: Pick<EngineOptions, 'nodes' | 'store' | 'tools'>): ReadonlyMap<string, string> {
-  const paths = new Map<string, string>();
-  for (const node of nodes) {
-    if (node.kind !== 'archive') continue;
-    const parts = keyParts(node, {tools, digestOf: () => ''});
-    const record = parts.ok ? store.lookup(stageKey(parts.value)) : undefined;
-    if (record !== undefined) paths.set(node.id, store.treePath(record.digest));
-  }
-  return paths;
-}
-
-/** What a stage's key is made of, or the program that the host lacks for it. */
-function keyParts(
-  node: StageNode,
-  {tools, digestOf}: {tools: HostTools; digestOf: (stage: string) => string},
-): {ok: true; value: KeyParts} | {ok: false; failure: StageFailure} {
-  const identities: Record<string, string> = {};
-  for (const name of node.tools) {
-    const tool = tools.find(name);
-    if (tool === undefined) {
-      return {
-        ok: false,
-        failure: {
-          reason: 'tool-missing',
-          tool: name,
-          hint: 'Run "fgimage doctor --install" to get what this host lacks',
-        },
-      };
-    }
-    identities[name] = tool.identity;
-  }
-  const {kind, version, params, files} = node;
-  const inputs = node.dependsOn.map((id) => [id, digestOf(id)] as const);
-  return {ok: true, value: {kind, version, params, inputs, files, tools: identities}};
 }
 
 class Engine {

@@ -57,7 +57,7 @@ export async function installPackages(
       if (found !== undefined) needed.push(found);
       return found === undefined;
     },
-    hint: 'A package that is not known is misspelt, or in another release or component: see packages.debian.org; add its archive under repositories',
+    hint: 'A package that is not known is misspelt, or in another release or component: add its archive under repositories',
   });
   if (!resolved.ok) return resolved;
 
