@@ -48,3 +48,23 @@ targets: {openstack: {format: raw, firmware: uefi}}
     expect(result.code).toBe(0);
   });
 });
+
+describe("Debian's own boot loader packages", () => {
+  it('go on working in the guest: update-grub and grub-install for both firmwares', async () => {
+    const project = new Project('release-grub');
+    project.write({
+      'fgimage.yaml': `version: 1
+name: grub
+os: {distribution: debian, release: bookworm}
+tests:
+  - command: update-grub && grep -c root=UUID /boot/grub/grub.cfg && grep -q console=ttyS0,115200n8 /boot/grub/grub.cfg
+  - command: grub-install --target=i386-pc /dev/vda
+  - command: mountpoint /boot/efi && grub-install --target=x86_64-efi --no-nvram --uefi-secure-boot --force-extra-removable
+targets: {openstack: {}}
+`,
+    });
+    const result = await project.build();
+    expect(result.told.trim()).toBe('');
+    expect(result.code).toBe(0);
+  });
+});
