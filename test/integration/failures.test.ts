@@ -50,7 +50,7 @@ describe('fgimage build, killed', () => {
         // Once it is doing something: progress or output. Stages that say nothing are killed as they start.
         const ready =
           event.type !== 'stage-started' ||
-          !/archive|base|kernel|packages|adapt|initramfs|pack/.test(event.stage);
+          !/archive|base|kernel|packages|platform|adapt|initramfs|pack/.test(event.stage);
         if (!ready || killed.has(event.stage)) return false;
         killed.add(event.stage);
         running.process.kill('SIGKILL');
@@ -73,6 +73,7 @@ describe('fgimage build, killed', () => {
       'customize:small/files',
       'customize:small/kernel',
       'customize:small/packages',
+      'customize:small/platform',
       'customize:small/provision-1',
       'customize:small/services',
       'customize:small/settings',
