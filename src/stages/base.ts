@@ -92,10 +92,10 @@ export const runBase: StageRunner = async (context) => {
     },
   );
   if (!cleaned.ok) return fail({failure: cleaned.error});
-  for (const name of ['var/cache/apt/archives/partial', 'dev'])
+  for (const name of ['var/cache/apt/archives/partial', 'dev', 'run'])
     rmSync(join(context.output, name), {recursive: true, force: true});
-  // Empty: mmdebstrap makes device nodes where it may, which an ordinary user may not; every system mounts its own.
-  mkdirSync(join(context.output, 'dev'));
+  // Empty: mmdebstrap makes device nodes where it may, which an ordinary user may not; every system mounts its own, as it does /run.
+  for (const name of ['dev', 'run']) mkdirSync(join(context.output, name));
   return ok({result: {}});
 };
 
