@@ -6,13 +6,26 @@ export interface CacheLayout {
   readonly database: string;
   /** Content by digest: `objects/<sha256>/{manifest,tree/}`. */
   readonly objects: string;
+  /** `records/<key>.json`: the records, beside the content, from which the database can be made again. */
+  readonly records: string;
   /** Folders of living runs: `tmp/<run>/`. Whatever belongs to no living run is garbage. */
   readonly tmp: string;
   /** One SQLite file for each lock; held in an exclusive transaction, so that the kernel frees it. */
   readonly locks: string;
+  /** Logs of stages by the SHA-256 of their text; `live-…` while the stage runs. */
   readonly logs: string;
   /** Debian packages as apt names them, shared by all builds. */
   readonly packages: string;
+  /** Content whose bytes have changed on disk, set aside: `corrupt/<digest>-<time>`. */
+  readonly corrupt: string;
+  /** Content that is being removed. */
+  readonly trash: string;
+  /** Work folders of failed stages, kept by `--keep-work`. */
+  readonly kept: string;
+  /** A timeline of each of the last runs. */
+  readonly traces: string;
+  /** What is pinned, beside the content, for a database that is made again. */
+  readonly pins: string;
 }
 
 export function cacheLayout(root: string): CacheLayout {
@@ -20,9 +33,15 @@ export function cacheLayout(root: string): CacheLayout {
     root,
     database: join(root, 'fgimage.db'),
     objects: join(root, 'objects'),
+    records: join(root, 'records'),
     tmp: join(root, 'tmp'),
     locks: join(root, 'locks'),
     logs: join(root, 'logs'),
     packages: join(root, 'packages'),
+    corrupt: join(root, 'corrupt'),
+    trash: join(root, 'trash'),
+    kept: join(root, 'kept'),
+    traces: join(root, 'traces'),
+    pins: join(root, 'pins.json'),
   };
 }

@@ -1,7 +1,7 @@
 import {readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
-import Database from 'better-sqlite3';
 import {isNoSpace} from '../src/errors.ts';
+import {Database} from './sqlite.ts';
 
 /**
  * Locks that the kernel frees when their holder ends in whatever way: a small SQLite file held in an exclusive
@@ -9,12 +9,15 @@ import {isNoSpace} from '../src/errors.ts';
  * the lock (fcntl(2), "record locks"). Local file systems only.
  */
 export interface Lock {
-  release(): void;
+  /** `remove`: the file goes too, before anybody else can have the lock. */
+  release(options?: {readonly remove?: boolean}): void;
 }
 
 export interface LockOwner {
   readonly pid: number;
   readonly host: string;
+  /** Its command line, e.g. `fgimage build web`. */
+  readonly command: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
 }
@@ -23,14 +26,15 @@ export interface LockOwner {
 export function tryLock(path: string): Lock | undefined {
   const database = new Database(path, {timeout: 0});
   try {
-    database.pragma('journal_mode = delete');
+    // A journal on disk would need room, and a file that its last holder has just removed has no place for one.
+    database.pragma('journal_mode = memory');
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return undefined;
     throw error;
   }
-  const owner: LockOwner = {pid: process.pid, host: hostname(), since: Date.now()};
+  const owner: LockOwner = {pid: process.pid, host: hostname(), command: commandLine(), since: Date.now()};
   try {
     writeFileSync(`${path}.owner`, JSON.stringify(owner));
   } catch (error) {
@@ -38,8 +42,9 @@ export function tryLock(path: string): Lock | undefined {
     if (!isNoSpace(error)) throw error;
   }
   return {
-    release() {
+    release({remove = false} = {}) {
       rmSync(`${path}.owner`, {force: true});
+      if (remove) rmSync(path, {force: true});
       database.exec('ROLLBACK');
       database.close();
     },
@@ -53,4 +58,9 @@ export function lockOwner(path: string): LockOwner | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** As a person typed it, without the paths of node and the script. */
+function commandLine(): string {
+  return ['fgimage', ...process.argv.slice(2)].join(' ');
 }

@@ -22,10 +22,15 @@ export interface SummarizeOptions {
   readonly clamp?: {readonly writtenSince: number; readonly epoch: number};
   /** Extended attributes by path relative to the folder, each `name=hex`, sorted. */
   readonly xattrs?: ReadonlyMap<string, readonly string[]>;
+  /** Files are not read: the detail of each is `-`. */
+  readonly skim?: boolean;
 }
 
 /** Walks a folder, clamps its times where asked, and digests it. Throws what the file system throws. */
-export function summarizeTree(folder: string, {clamp, xattrs}: SummarizeOptions = {}): TreeSummary {
+export function summarizeTree(
+  folder: string,
+  {clamp, xattrs, skim = false}: SummarizeOptions = {},
+): TreeSummary {
   const lines: {path: Buffer; line: string}[] = [];
   const linked = new Map<string, string>();
   let sizeBytes = 0;
@@ -44,7 +49,7 @@ export function summarizeTree(folder: string, {clamp, xattrs}: SummarizeOptions 
         type = 'f';
         const identity = stat.nlink > 1 ? `${stat.dev}:${stat.ino}` : undefined;
         const known = identity === undefined ? undefined : linked.get(identity);
-        detail = known ?? digestFile(path);
+        detail = known ?? (skim ? '-' : digestFile(path));
         if (known === undefined) sizeBytes += stat.size;
         if (identity !== undefined) linked.set(identity, detail);
       } else if (stat.isSymbolicLink()) {

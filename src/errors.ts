@@ -11,6 +11,8 @@ export const exitCode = {
   hostLacks: 3,
   remoteRefused: 4,
   lockOutOfDate: 5,
+  /** `fgimage plan --detailed-exitcode`: there is work to do. */
+  planHasWork: 10,
   defect: 70,
   cancelled: 130,
 } as const;
@@ -67,6 +69,19 @@ export function isNoSpace(error: unknown): boolean {
     'SQLITE_IOERR_SHMSIZE',
     'SQLITE_IOERR_FSYNC',
     'SQLITE_IOERR_TRUNCATE',
+  );
+}
+
+/** Whether an error says that a disk does not give or take its bytes. */
+export function isIoError(error: unknown): boolean {
+  return isErrno(
+    error,
+    'EIO',
+    'EUCLEAN',
+    'EROFS',
+    'SQLITE_IOERR',
+    'SQLITE_IOERR_READ',
+    'SQLITE_IOERR_SHORT_READ',
   );
 }
 

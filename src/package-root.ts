@@ -7,6 +7,13 @@ export const packageRoot: string = findPackageRoot();
 
 /** Version of this fgimage, from its package.json. */
 export function packageVersion(): string {
+  version ??= readVersion();
+  return version;
+}
+
+let version: string | undefined;
+
+function readVersion(): string {
   const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {version: string};
   return manifest.version;
 }

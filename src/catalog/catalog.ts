@@ -1,3 +1,4 @@
+import {isDeepStrictEqual} from 'node:util';
 import type {Database} from 'better-sqlite3';
 
 /** An artifact that was built and delivered: one row of the local catalog. */
@@ -17,8 +18,10 @@ export interface CatalogImage {
   readonly builtAt: number;
 }
 
-/** Enters an artifact, replacing what was at the same path. */
+/** Enters an artifact, replacing what was at the same path; one that is entered already costs no write. */
 export function enterImage(database: Database, image: CatalogImage): void {
+  const entered = database.prepare(`SELECT ${columns} FROM images WHERE path = ?`).get(image.path);
+  if (isDeepStrictEqual({...(entered as object | undefined)}, {...image})) return;
   database
     .prepare(
       `INSERT OR REPLACE INTO images (image, target, digest, key, spec_digest, path, file, size_bytes, tested, built_at)
@@ -41,9 +44,9 @@ export function enterImage(database: Database, image: CatalogImage): void {
 /** All artifacts, the newest first. */
 export function listImages(database: Database): readonly CatalogImage[] {
   return database
-    .prepare(
-      `SELECT image, target, digest, key, spec_digest AS specDigest, path, file, size_bytes AS sizeBytes, tested, built_at AS builtAt
-       FROM images ORDER BY built_at DESC, image, target`,
-    )
+    .prepare(`SELECT ${columns} FROM images ORDER BY built_at DESC, image, target`)
     .all() as CatalogImage[];
 }
+
+const columns =
+  'image, target, digest, key, spec_digest AS specDigest, path, file, size_bytes AS sizeBytes, tested, built_at AS builtAt';

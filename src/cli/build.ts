@@ -1,134 +1,210 @@
-import {resolve} from 'node:path';
-import {Store} from '../../cache/store.ts';
-import {targetOfType} from '../../targets/registry.ts';
-import {type CatalogImage, enterImage} from '../catalog/catalog.ts';
-import {type ExitCode, exitCode, FgError, isErrno, isNoSpace} from '../errors.ts';
+import {join} from 'node:path';
+import {type ExitCode, exitCode} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
-import {packageVersion} from '../package-root.ts';
+import type {Reason} from '../plan/explain.ts';
 import type {StageNode} from '../plan/graph.ts';
-import {type Delivery, type Plan, planImages} from '../plan/plan.ts';
-import {deliver} from '../run/deliver.ts';
-import {runGraph, type StageState} from '../run/engine.ts';
-import type {Output, RunEvent, StageFailure} from '../run/events.ts';
-import {RunHistory} from '../run/history.ts';
-import {archiveUris} from '../run/host-archive.ts';
+import {criticalPath} from '../run/critical-path.ts';
+import {type FailMode, type KeepWork, runGraph, type StageState} from '../run/engine.ts';
+import {estimateMs, typicalDurations} from '../run/estimates.ts';
+import {type Output, type RunEvent, type StageFailure, sequence} from '../run/events.ts';
+import {failedSinceVariable, keysFailedSince, RunHistory} from '../run/history.ts';
 import {isComplete} from '../run/peek.ts';
-import {HostTools} from '../run/tools.ts';
+import {hostCapacity, type Need, Pools} from '../run/pools.ts';
+import {replayLog} from '../run/replay.ts';
+import type {Known, Resolution} from '../run/resolve.ts';
+import type {RunScope} from '../run/scope.ts';
+import {TraceRecorder} from '../run/trace.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
-import type {Image, JsonObject, JsonValue} from '../spec/image.ts';
 import {createView, type View, type ViewMode} from '../ui/view.ts';
-import {type ReadSpec, readSpecWithMemory} from './spec.ts';
+import {type Finished, finishDelivery} from './finish.ts';
+import {openSession, peekSession, refuseUserNamespace, type Session, type SessionOptions} from './session.ts';
+import type {SpecLocator} from './spec.ts';
 
-export interface BuildOptions {
-  readonly file: string;
-  readonly cacheDir: string | undefined;
-  readonly output: string;
-  readonly images: readonly string[];
-  readonly targets: readonly string[];
+export interface BuildOptions extends SessionOptions {
   readonly jobs: number | undefined;
+  readonly pools: Need;
   readonly mode: ViewMode;
   readonly verbose: boolean;
-  readonly color: boolean;
-  readonly failFast: boolean;
-  readonly test: boolean;
-  readonly refresh: boolean;
+  /** Whether the logs of cached stages are shown too. */
+  readonly replay: boolean;
+  readonly fail: FailMode;
+  readonly keepWork: KeepWork;
 }
 
-/** `fgimage build`: everything from the spec to booted artifacts in the output folder. */
-export async function runBuild(options: BuildOptions): Promise<ExitCode> {
+/** `fgimage build`: everything from the spec to booted artifacts in the output folder. `signal` cancels it. */
+export async function runBuild(options: BuildOptions, signal?: AbortSignal): Promise<ExitCode> {
   process.umask(0o022);
-  const cache = cacheFolder(options.cacheDir);
-  const store = openStore(cache);
+  const warnings: RunEvent[] = [];
+  let emit = (event: RunEvent): void => void warnings.push(event);
+  const session = await openSession(options, {
+    look: false,
+    warn: (message, hint) =>
+      emit({type: 'warning', time: Date.now(), message, ...(hint === undefined ? {} : {hint})}),
+  });
   try {
-    const spec = await readSpecWithMemory(options.file, {color: options.color, store});
-    const plan = await planSpec(spec, {
-      store,
-      test: options.test,
-      images: options.images,
-      targets: options.targets,
-    });
-    const tools = new HostTools(store);
-    if (!isRoot() && (options.refresh || !isComplete({nodes: plan.nodes, store, tools}))) {
-      store.close();
-      if (!canEnterUserNamespace()) await refuseUserNamespace(cache);
-      return (await enterUserNamespace()) as ExitCode;
+    if (!isRoot() && !isComplete(await peekSession(session, AbortSignal.timeout(peekTimeoutMs)))) {
+      session.store.close();
+      if (!canEnterUserNamespace()) await refuseUserNamespace(cacheFolder(options.cacheDir));
+      return (await enterUserNamespace(signal)) as ExitCode;
     }
-    return await buildPlan({options, spec, plan, store, tools});
+    const run = new BuildRun(session, options);
+    emit = (event) => run.emit(event);
+    return await run.build(warnings, signal);
   } finally {
-    store.close();
+    session.store.close();
   }
 }
 
-/** Plans a spec's images. Throws `FgError` for a name that is not in it. */
-export async function planSpec(
-  spec: ReadSpec,
-  {
-    store,
-    test,
-    images,
-    targets,
-  }: {store: Store; test: boolean; images: readonly string[]; targets: readonly string[]},
-): Promise<Plan> {
-  const known = spec.images.map(({name}) => name);
-  for (const name of images) {
-    if (!known.includes(name))
-      throw new FgError('USAGE', `There is no image ${name} in ${spec.file}`, {
-        hint: `Its images are ${known.join(', ')}`,
-      });
-  }
-  const knownTargets = new Set(spec.images.flatMap((image) => image.targets.map(({name}) => name)));
-  for (const name of targets) {
-    if (!knownTargets.has(name))
-      throw new FgError('USAGE', `There is no target ${name} in ${spec.file}`, {
-        hint: `Its targets are ${[...knownTargets].join(', ')}`,
-      });
-  }
-  const archiveOf = (os: Image['os']): ReturnType<typeof archiveUris> => archiveUris(os, store);
-  return planImages({
-    images: spec.images,
-    projectDir: spec.projectDir,
-    targetOfType,
-    archiveOf,
-    test,
-    onlyImages: images,
-    onlyTargets: targets,
-  });
-}
+const peekTimeoutMs = 60_000;
 
-interface BuildRun {
-  readonly options: BuildOptions;
-  readonly spec: ReadSpec;
-  readonly plan: Plan;
-  readonly store: Store;
-  readonly tools: HostTools;
-}
+/** One run of a plan: what is told, who listens, what is handed out. */
+class BuildRun {
+  readonly #session: Session;
+  readonly #options: BuildOptions;
+  readonly #view: View;
+  readonly #history: RunHistory;
+  readonly #sequenced: (event: RunEvent) => void;
+  readonly #trace = new TraceRecorder();
+  #locate: Promise<SpecLocator> | undefined;
+  readonly #command = ['fgimage', ...process.argv.slice(2)].join(' ');
 
-async function buildPlan({options, spec, plan, store, tools}: BuildRun): Promise<ExitCode> {
-  const startedAt = Date.now();
-  const view = createView({
-    mode: options.mode,
-    verbose: options.verbose,
-    stream: process.stdout,
-    color: options.color,
-  });
-  const history = new RunHistory(store.database, spec.file);
-  const emit = (event: RunEvent): void => {
-    history.note(event);
-    view.handle(event);
-  };
-  const abort = cancelOnSignal(view);
-  try {
-    store.sweep();
-    emit({
+  constructor(session: Session, options: BuildOptions) {
+    this.#session = session;
+    this.#options = options;
+    const {mode, verbose, replay, color} = options;
+    this.#view = createView({mode, verbose, replay, stream: process.stdout, color});
+    this.#history = new RunHistory(session.store.database, {file: session.spec.file, command: this.#command});
+    this.#sequenced = sequence((event) => {
+      this.#view.handle(event);
+    });
+  }
+
+  emit(event: RunEvent): void {
+    this.#history.note(event);
+    this.#trace.handle(event);
+    this.#sequenced(event);
+    if (this.#options.replay && event.type === 'stage-cached' && event.log !== undefined) this.#replay(event);
+  }
+
+  /** The log of a stage that need not run, as if it did. */
+  #replay({stage, log}: {readonly stage: string; readonly log?: string}): void {
+    replayLog(this.#session.store.logPath(log ?? ''), (line) =>
+      this.#sequenced({type: 'stage-log', time: Date.now(), stage, line}),
+    );
+  }
+
+  async build(warnings: readonly RunEvent[], signal: AbortSignal | undefined): Promise<ExitCode> {
+    const startedAt = Date.now();
+    const abort = cancelOnSignal(this.#view, signal);
+    const {scope} = this.#session;
+    try {
+      this.#session.store.sweep();
+      this.#announce(startedAt);
+      for (const warning of warnings) this.emit(warning);
+      const {states, outputs} = await this.#runAndDeliver(scope, abort.signal);
+      await this.#session.remote?.finish(abort.signal);
+      this.#session.store.flush();
+      await this.#finish({states, outputs, startedAt, cancelled: abort.signal.aborted});
+      return abort.signal.aborted ? exitCode.cancelled : exitCodeOf(states);
+    } finally {
+      scope.close();
+      await this.#view.close();
+      abort.dispose();
+    }
+  }
+
+  /** An artifact that turns out spoilt when it is handed out is set aside, and the graph is run once more. */
+  async #runAndDeliver(
+    scope: RunScope,
+    signal: AbortSignal,
+  ): Promise<{states: ReadonlyMap<string, StageState>; outputs: readonly Output[]}> {
+    const {plan, store} = this.#session;
+    for (;;) {
+      const states = await this.#run(scope, signal);
+      const finished: Finished[] = [];
+      for (const delivery of plan.deliveries) {
+        const one = finishDelivery(delivery, {session: this.#session, states});
+        finished.push(one);
+        if (one.ok) continue;
+        this.emit({
+          type: 'content-corrupt',
+          time: Date.now(),
+          stage: delivery.pack,
+          digest: one.digest,
+          problem: `${one.spoilt} is not what it was`,
+          place: store.quarantine(one.digest),
+        });
+      }
+      const outputs = finished.flatMap((one) => (one.ok ? [one.output] : []));
+      if (outputs.length === finished.length) return {states, outputs};
+    }
+  }
+
+  async #run(scope: RunScope, signal: AbortSignal): Promise<ReadonlyMap<string, StageState>> {
+    const {spec, plan, store, tools, remote, resolve, wanted, digests} = this.#session;
+    const {jobs, pools, fail, keepWork, color} = this.#options;
+    let durations: ReadonlyMap<string, number> | undefined;
+    const since = process.env[failedSinceVariable];
+    const failed = since === undefined ? new Set() : keysFailedSince(store.database, Number(since));
+    return runGraph({
+      nodes: plan.nodes,
+      store,
+      scope,
+      tools,
+      remote,
+      projectDir: spec.projectDir,
+      hasChanged: (path) => digests.hasChanged(join(spec.projectDir, path)),
+      emit: (event) => this.emit(event),
+      signal,
+      pools: new Pools(hostCapacity({jobs, pools})),
+      fail,
+      force: resolve.force,
+      readCache: resolve.readCache,
+      trusts: resolve.trusts,
+      failedBefore: (key) => failed.has(key),
+      wanted,
+      estimateMs: ({id, kind}) => {
+        durations ??= typicalDurations(
+          store.database,
+          plan.nodes.map((node) => node.id),
+        );
+        return estimateMs(id, kind, durations);
+      },
+      reasonsFor: (node, resolution, purged) => this.#reasons(node, {resolution, purged}),
+      keepWork,
+      gate: async (outputOf) => {
+        const {checkPackageNames} = await import('./package-check.ts');
+        const diagnostics = checkPackageNames({plan, spec, pathOf: (id) => outputOf(id)?.path, color});
+        return diagnostics.length === 0 ? undefined : {reason: 'unknown-package', diagnostics};
+      },
+    });
+  }
+
+  /** What finds reasons is loaded with the first stage that runs. */
+  async #reasons(
+    node: StageNode,
+    why: {readonly resolution: Resolution; readonly purged: Known | undefined},
+  ): Promise<readonly Reason[]> {
+    const {spec, store} = this.#session;
+    const {reasonsToRun} = await import('../run/reasons.ts');
+    const {specLocator} = await import('./spec.ts');
+    this.#locate ??= specLocator(spec.file);
+    return reasonsToRun(node, why, {store, file: spec.file, locate: await this.#locate});
+  }
+
+  #announce(startedAt: number): void {
+    const {spec, plan} = this.#session;
+    this.emit({
       type: 'run-started',
-      version: 1,
+      version: 2,
       time: startedAt,
-      runId: history.id,
+      runId: this.#history.id,
       file: spec.file,
+      command: this.#command,
       images: [...new Set(plan.deliveries.map(({image}) => image.name))],
     });
     for (const {id, kind, title, image, target, dependsOn} of plan.nodes) {
-      emit({
+      this.emit({
         type: 'stage-planned',
         time: Date.now(),
         stage: id,
@@ -139,51 +215,59 @@ async function buildPlan({options, spec, plan, store, tools}: BuildRun): Promise
         ...(target === undefined ? {} : {target}),
       });
     }
-    for (const message of spec.warnings) emit({type: 'warning', time: Date.now(), message});
-    const states = await runGraph({
-      nodes: plan.nodes,
-      store,
-      tools,
-      projectDir: spec.projectDir,
-      emit,
-      signal: abort.signal,
-      jobs: options.jobs,
-      failFast: options.failFast,
-      force: (node) => options.refresh && node.kind === 'archive',
-      gate: async (outputOf) => {
-        const {checkPackageNames} = await import('./package-check.ts');
-        const diagnostics = checkPackageNames({
-          plan,
-          spec,
-          pathOf: (id) => outputOf(id)?.path,
-          color: options.color,
-        });
-        return diagnostics.length === 0 ? undefined : {reason: 'unknown-package', diagnostics};
-      },
-    });
-    const cancelled = abort.signal.aborted;
-    const outputs = plan.deliveries.map((delivery) =>
-      finishDelivery(delivery, {options, spec, plan, store, tools, states}),
-    );
-    store.flush();
+    for (const message of spec.warnings) this.emit({type: 'warning', time: Date.now(), message});
+  }
+
+  async #finish({
+    states,
+    outputs,
+    startedAt,
+    cancelled,
+  }: {
+    states: ReadonlyMap<string, StageState>;
+    outputs: readonly Output[];
+    startedAt: number;
+    cancelled: boolean;
+  }): Promise<void> {
+    const {store, remote, spec} = this.#session;
     const counts = countStates(states);
-    emit({
+    const ran = this.#trace.events.some(({type}) => type === 'stage-started' || type === 'stage-fetched');
+    const trace = ran ? this.#trace.write(store.layout.traces) : undefined;
+    const told = remote?.status();
+    const finished: RunEvent = {
       type: 'run-finished',
       time: Date.now(),
       outcome: cancelled ? 'cancelled' : counts.failed + counts.skipped > 0 ? 'failed' : 'done',
       durationMs: Date.now() - startedAt,
       stages: counts,
+      savedMs: this.#history.savedMs,
+      criticalPath: ran ? criticalPath(this.#trace.events) : [],
       outputs,
-    });
-    return cancelled ? exitCode.cancelled : exitCodeOf(states);
-  } finally {
-    await view.close();
-    abort.dispose();
+      ...(trace === undefined ? {} : {trace}),
+      ...(remote === undefined || told === undefined || told.lookups + told.uploaded === 0
+        ? {}
+        : {remote: remote.statusLine()}),
+    };
+    this.#trace.handle(finished);
+    // What this run used is in the history, so that gc knows; whoever reads the events hears the end last.
+    this.#history.note(finished);
+    if (ran && spec.cache.gc !== undefined) await this.#tidyUp(spec.cache.gc);
+    this.#sequenced(finished);
+  }
+
+  /** What the spec says of the cache's size is kept after a build in which something was made. */
+  async #tidyUp(bounds: NonNullable<Session['spec']['cache']['gc']>): Promise<void> {
+    const {autoCollect} = await import('../../cache/gc-auto.ts');
+    const tidied = autoCollect(this.#session.store, bounds);
+    if (tidied.state === 'failed') this.emit({type: 'warning', time: Date.now(), message: tidied.message});
   }
 }
 
 /** The first signal ends the run in good order, the second at once. */
-function cancelOnSignal(view: View): {readonly signal: AbortSignal; dispose: () => void} {
+function cancelOnSignal(
+  view: View,
+  outer: AbortSignal | undefined,
+): {readonly signal: AbortSignal; dispose: () => void} {
   const controller = new AbortController();
   const cancel = (): void => {
     if (controller.signal.aborted) {
@@ -192,125 +276,18 @@ function cancelOnSignal(view: View): {readonly signal: AbortSignal; dispose: () 
     }
     controller.abort();
   };
+  const cancelOnce = (): void => controller.abort();
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, cancel);
+  outer?.addEventListener('abort', cancelOnce, {once: true});
+  if (outer?.aborted === true) controller.abort();
   return {
     signal: controller.signal,
     dispose: () => {
       for (const signal of signals) process.off(signal, cancel);
+      outer?.removeEventListener('abort', cancelOnce);
     },
   };
-}
-
-/** Hands out an artifact that passed what was asked of it, and enters it into the catalog. */
-function finishDelivery(
-  delivery: Delivery,
-  run: BuildRun & {states: ReadonlyMap<string, StageState>},
-): Output {
-  const {options, spec, plan, store, states} = run;
-  const image = delivery.image.name;
-  const {target} = delivery;
-  const pack = states.get(delivery.pack);
-  const test = delivery.test === undefined ? undefined : states.get(delivery.test);
-  const own = plan.nodes.filter((node) => node.image === image && node.target === target);
-  const ownStates = own.map(({id}) => states.get(id));
-  const failed = ownStates.some((state) => state?.state === 'failed');
-  const made = pack?.state === 'run' || pack?.state === 'cached' ? pack : undefined;
-  const tested =
-    delivery.test === undefined
-      ? 'not tested'
-      : test?.state === 'failed'
-        ? 'failed'
-        : test?.state === 'skipped'
-          ? 'not tested'
-          : 'passed';
-  if (made === undefined || failed || test?.state === 'skipped') {
-    return {image, target, state: failed ? 'failed' : 'skipped', ...(failed ? {tested} : {})};
-  }
-  const {result} = made.output;
-  const {path} = deliver(store, options.output, {
-    image,
-    target,
-    digest: made.output.digest,
-    manifest: manifest(delivery, run, made.key),
-  });
-  const file = typeof result['artifact'] === 'string' ? result['artifact'] : '';
-  const sizeBytes = Number(result['size_bytes']);
-  const row: CatalogImage = {
-    image,
-    target,
-    digest: made.output.digest,
-    key: made.key,
-    specDigest: spec.digest,
-    path,
-    file,
-    sizeBytes,
-    tested: tested === 'passed' ? 'passed' : 'not tested',
-    builtAt: store.lookup(made.key)?.startedAt ?? Date.now(),
-  };
-  enterImage(store.database, row);
-  const durationMs = ownStates.reduce(
-    (sum, state) => sum + (state?.state === 'run' ? state.durationMs : 0),
-    0,
-  );
-  const state = ownStates.some((one) => one?.state === 'run') ? 'built' : 'cached';
-  return {image, target, state, path, file, sizeBytes, digest: made.output.digest, tested, durationMs};
-}
-
-/** manifest.json but for the files: what an artifact is and how it was made. */
-function manifest(
-  delivery: Delivery,
-  {spec, plan, store, states, tools}: BuildRun & {states: ReadonlyMap<string, StageState>},
-  packKey: string,
-): JsonObject {
-  const used = usedStages(delivery, plan.nodes);
-  const record = store.lookup(packKey);
-  const {
-    packages,
-    kernels,
-    artifact,
-    format,
-    virtual_size_bytes: virtualSize,
-  } = (record?.result ?? {}) as JsonObject;
-  const test = delivery.test === undefined ? undefined : states.get(delivery.test);
-  const toolVersions = Object.fromEntries(
-    [...new Set(used.flatMap((node) => node.tools))]
-      .sort()
-      .map((name) => [name, tools.find(name)?.version ?? '']),
-  );
-  return {
-    version: 1,
-    generator: `fgimage ${packageVersion()}`,
-    image: delivery.image.name,
-    ...(delivery.image.description === undefined ? {} : {description: delivery.image.description}),
-    tags: delivery.image.tags,
-    target: delivery.target,
-    type: delivery.image.targets.find(({name}) => name === delivery.target)?.type ?? '',
-    os: {...delivery.image.os},
-    spec: {sha256: spec.digest},
-    artifact: artifact ?? '',
-    format: format ?? '',
-    ...(virtualSize === undefined ? {} : {virtual_size_bytes: virtualSize}),
-    built_at: new Date(record?.startedAt ?? 0).toISOString(),
-    tested: test === undefined || (test.state !== 'run' && test.state !== 'cached') ? 'not tested' : 'passed',
-    stages: used.flatMap(({id}): JsonValue[] => {
-      const state = states.get(id);
-      if (state === undefined || (state.state !== 'run' && state.state !== 'cached')) return [];
-      return [{stage: id, key: state.key, digest: state.output.digest, duration_ms: state.durationMs}];
-    }),
-    tools: toolVersions,
-    kernels: kernels ?? [],
-    packages: packages ?? [],
-  };
-}
-
-/** A delivery's stages, in the plan's order. */
-function usedStages(delivery: Delivery, nodes: readonly StageNode[]): readonly StageNode[] {
-  const wanted = new Set([delivery.pack, ...(delivery.test === undefined ? [] : [delivery.test])]);
-  for (const node of nodes.toReversed()) {
-    if (wanted.has(node.id)) for (const id of node.dependsOn) wanted.add(id);
-  }
-  return nodes.filter(({id}) => wanted.has(id));
 }
 
 function countStates(states: ReadonlyMap<string, StageState>): {
@@ -339,69 +316,15 @@ function exitCodeOfFailure({reason}: StageFailure): ExitCode {
     case 'unknown-package':
       return exitCode.usage;
     case 'no-space':
+    case 'io-error':
     case 'tool-missing':
       return exitCode.hostLacks;
     case 'command-failed':
     case 'timed-out':
     case 'checks-failed':
+    case 'failed-before':
     case 'input-changed':
     case 'refused':
       return exitCode.stageFailed;
   }
-}
-
-/** Opens the cache; what a user can mend about the folder is an `FgError`. */
-export function openStore(root: string): Store {
-  try {
-    return Store.open(root);
-  } catch (error) {
-    if (isNoSpace(error)) {
-      throw new FgError('NO_SPACE', `No space left for the cache in ${root}`, {
-        cause: error,
-        hint: 'Free some space there, or name another folder with --cache-dir',
-      });
-    }
-    if (
-      isErrno(
-        error,
-        'EACCES',
-        'EPERM',
-        'EROFS',
-        'ENOTDIR',
-        'EEXIST',
-        'ENOENT',
-        'SQLITE_IOERR',
-        'SQLITE_CANTOPEN',
-        'SQLITE_READONLY',
-        'SQLITE_NOTADB',
-        'SQLITE_CORRUPT',
-      )
-    ) {
-      throw new FgError(
-        'CACHE_UNUSABLE',
-        `Cannot use ${root} as the cache: ${error instanceof Error ? error.message : ''}`,
-        {
-          cause: error,
-          hint: 'Name a folder on a local file system that you can write, with --cache-dir or $FGIMAGE_CACHE',
-        },
-      );
-    }
-    throw error;
-  }
-}
-
-/** Says exactly what keeps an ordinary user from building here. */
-async function refuseUserNamespace(cache: string): Promise<never> {
-  const {requireHost} = await import('../host/require-host.ts');
-  const host = await requireHost({needs: ['build', 'unprivileged'], cacheFolder: cache});
-  throw host.ok
-    ? new FgError('HOST_USERNS', 'This host does not let an ordinary user make a user namespace', {
-        hint: 'Run "fgimage doctor" to see what to change, or build as root',
-      })
-    : host.error;
-}
-
-/** The default output folder lies beside the spec. */
-export function outputFolder(option: string | undefined): string {
-  return resolve(option ?? 'artifacts');
 }

@@ -4,7 +4,7 @@ import {type ExitCode, exitCode} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {formatSize} from '../ui/format.ts';
 import {formatTable} from '../ui/table.ts';
-import {openStore} from './build.ts';
+import {openStore} from './session.ts';
 
 /** `fgimage images`: the local catalog. */
 export function runImages({cacheDir, json}: {cacheDir: string | undefined; json: boolean}): ExitCode {

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-import {cac} from 'cac';
+import {type Command, cac} from 'cac';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {packageVersion} from '../package-root.ts';
-import type {ViewMode} from '../ui/view.ts';
+import type {BuildOptions} from './build.ts';
+import {flag, list, type Options, oneOf, positiveInteger, text, viewMode} from './options.ts';
+import type {SessionOptions} from './session.ts';
 
 /**
  * The command line: words to options, errors to texts and exit codes. Each command loads its own code, so that
@@ -14,10 +16,38 @@ const flags = {
     '--cache-dir <folder>',
     'The cache (else $FGIMAGE_CACHE, $XDG_CACHE_HOME/fgimage, ~/.cache/fgimage)',
   ],
+  output: ['-o, --output <folder>', 'Where artifacts go', {default: 'artifacts'}],
+  target: ['-t, --target <name>', 'Only this target; may be repeated'],
+  noTest: ['--no-test', 'Do not boot what is built'],
+  refresh: ['--refresh', 'Ask the archives for newer packages; otherwise a second build does nothing'],
+  force: ['--force <stage>', 'Run this stage whether or not its key is known; may be repeated'],
+  noCache: ['--no-cache', 'Make everything anew; what is made is kept all the same'],
+  cache: ['--cache [switches]', 'What is done with the caches, e.g. local:rw,remote:r'],
+  remoteCache: ['--remote-cache <url>', "A remote cache (else $FGIMAGE_REMOTE_CACHE, the spec's)"],
   json: ['--json', 'Print JSON'],
 } as const;
 
-type Options = Readonly<Record<string, unknown>>;
+/** Flags of all commands that plan. */
+const planFlags = [
+  ...[flags.file, flags.target, flags.output, flags.cacheDir, flags.noTest, flags.refresh, flags.force],
+  ...[flags.noCache, flags.cache, flags.remoteCache],
+] as const;
+
+/** Flags of the commands that build. */
+const buildFlags = [
+  ...planFlags,
+  ['-j, --jobs <n>', 'Stages to run at once (default: one for each processor, at least two)'],
+  ['--pool <name=n>', 'How much there is of cpu, memory (MiB), boots or transfers; may be repeated'],
+  [
+    '--fail <mode>',
+    'After a failure: continue with the rest (default), finish what runs, or fast: end at once',
+  ],
+  ['--keep-work <when>', 'Keep the work of stages with a rerun.sh: never (default), on-failure, always'],
+  ['--json', 'Print one event a line'],
+  ['-q, --quiet', 'Print only failures and where the artifacts are'],
+  ['--verbose', "Print every stage's output"],
+  ['--replay', 'Print the output of cached stages too'],
+] as const;
 
 const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
 
@@ -34,39 +64,158 @@ cli.help((sections) =>
   })),
 );
 
-cli
-  .command('build [...images]', 'Build the images of a spec, or those named')
-  .option(...flags.file)
-  .option('-t, --target <name>', 'Only this target; may be repeated')
-  .option('-o, --output <folder>', 'Where artifacts go', {default: 'artifacts'})
-  .option(...flags.cacheDir)
-  .option('-j, --jobs <n>', 'Stages to run at once (default: one for each processor, at least two)')
-  .option('--no-test', 'Do not boot what is built')
-  .option('--refresh', 'Ask the archives for newer packages; otherwise a second build does nothing')
-  .option('--fail-fast', 'Stop at the first failure instead of finishing the other targets')
-  .option('--json', 'Print one event a line')
-  .option('-q, --quiet', 'Print only failures and where the artifacts are')
-  .option('--verbose', "Print every stage's output")
+addFlags(cli.command('build [...images]', 'Build the images of a spec, or those named'), buildFlags)
   .example('fgimage build')
   .example('fgimage build web --target openstack --no-test')
   .action((images: string[], options: Options) =>
+    run(options, async () => (await import('./build.ts')).runBuild(await buildOptions(images, options))),
+  );
+
+addFlags(cli.command('watch [...images]', 'Build, and again whenever an input changes'), buildFlags)
+  .option(
+    '--poll [seconds]',
+    'Look for changes every so often (2 s), where the file system does not tell of them',
+  )
+  .action((images: string[], options: Options) =>
     run(options, async () => {
-      const {outputFolder, runBuild} = await import('./build.ts');
-      return runBuild({
+      const {pollSeconds, runWatch} = await import('./watch.ts');
+      await buildOptions(images, options); // What is wrong with these options is told now, not by each build.
+      return runWatch({...(await sessionOptions(images, options)), ...pollSeconds(options['poll'])});
+    }),
+  );
+
+addFlags(cli.command('plan [...images]', 'Say what a build would do and why; nothing is written'), planFlags)
+  .option(...flags.json)
+  .option('--detailed-exitcode', 'Exit with 10 when there is something to do')
+  .action((images: string[], options: Options) =>
+    run(options, async () =>
+      (await import('./plan.ts')).runPlan({
+        ...(await sessionOptions(images, options)),
+        json: flag(options, 'json'),
+        detailedExitCode: flag(options, 'detailedExitcode'),
+      }),
+    ),
+  );
+
+addFlags(cli.command('explain <stage>', 'Say why a stage would run, down to what changed'), planFlags)
+  .option('--against <run>', 'Compare with this run instead of the last one')
+  .option(...flags.json)
+  .action((stage: string, options: Options) =>
+    run(options, async () =>
+      (await import('./explain.ts')).runExplain({
+        ...(await sessionOptions([], options)),
+        stage,
+        against: text(options, 'against'),
+        json: flag(options, 'json'),
+      }),
+    ),
+  );
+
+addFlags(
+  cli.command(
+    'why <artifact> <input>',
+    'Show how an artifact comes to hold a package, file, option, tool or stage',
+  ),
+  planFlags,
+)
+  .example('fgimage why web/openstack setup.sh')
+  .action((artifact: string, input: string, options: Options) =>
+    run(options, async () =>
+      (await import('./explain.ts')).runWhy({
+        ...(await sessionOptions([], options)),
+        artifact,
+        input,
+      }),
+    ),
+  );
+
+addFlags(cli.command('graph [...images]', 'Draw the stages, coloured by what a build would do'), planFlags)
+  .option('--format <format>', 'mermaid, dot, json or svg', {default: 'mermaid'})
+  .action((images: string[], options: Options) =>
+    run(options, async () =>
+      (await import('./explain.ts')).runGraphCommand({
+        ...(await sessionOptions(images, options)),
+        format: text(options, 'format') ?? 'mermaid',
+      }),
+    ),
+  );
+
+cli
+  .command('logs [stage]', "Print a stage's log, or list the stages of the last run")
+  .option(...flags.file)
+  .option('--run <id>', 'Of this run instead of the last one')
+  .option(...flags.cacheDir)
+  .action((stage: string | undefined, options: Options) =>
+    run(options, async () =>
+      (await import('./logs.ts')).runLogs({
+        stage,
+        run: text(options, 'run'),
         file: text(options, 'file') ?? 'fgimage.yaml',
         cacheDir: text(options, 'cacheDir'),
-        output: outputFolder(text(options, 'output')),
-        images: images.map(String),
-        targets: list(options, 'target'),
-        jobs: positiveInteger(options, 'jobs'),
-        mode: viewMode(options),
-        verbose: options['verbose'] === true,
+      }),
+    ),
+  );
+
+cli
+  .command('stats', 'Say what the cache saved, what is slow and what runs again and again')
+  .option('-f, --file <path>', 'Only runs of this spec')
+  .option(...flags.cacheDir)
+  .option(...flags.json)
+  .action((options: Options) =>
+    run(options, async () =>
+      (await import('./stats.ts')).runStats({
+        file: text(options, 'file'),
+        cacheDir: text(options, 'cacheDir'),
+        json: flag(options, 'json'),
+      }),
+    ),
+  );
+
+cli
+  .command('cache [action] [...names]', 'Tend the cache: gc, du, verify, rebuild, pin, unpin, pins, keygen')
+  .option('--max-size <size>', 'gc: the most that the cache may hold, e.g. 40GiB')
+  .option('--max-age <age>', 'gc: what was not used for so long goes, e.g. 30d')
+  .option('--min-free <size>', 'gc: what is to stay free on its disk')
+  .option('--keep-last <n>', 'gc: what the last n good runs used stays')
+  .option('--dry-run', 'gc: say what would go')
+  .option('--deep', 'verify: read every byte')
+  .option('--repair', 'verify: set aside what is wrong, so that it is made again')
+  .option('--trust', 'rebuild: do not read the content anew')
+  .option(...flags.cacheDir)
+  .option(...flags.json)
+  .example('fgimage cache gc --max-size 40GiB --keep-last 2')
+  .example('fgimage cache pin web/openstack')
+  .action((action: string | undefined, names: string[], options: Options) =>
+    run(options, async () =>
+      (await import('./cache.ts')).runCache(action, names.map(String), {
+        ...valuesOf(options, ['cacheDir', 'maxSize', 'maxAge', 'minFree', 'keepLast']),
+        ...(flag(options, 'json') ? {json: true} : {}),
+        ...(flag(options, 'dryRun') ? {dryRun: true} : {}),
+        ...(flag(options, 'deep') ? {deep: true} : {}),
+        ...(flag(options, 'repair') ? {repair: true} : {}),
+        ...(flag(options, 'trust') ? {trust: true} : {}),
+      }),
+    ),
+  );
+
+cli
+  .command('shell <tree>', 'Open a shell in a throw-away copy of an image, or of the tree of a stage')
+  .option(...flags.file)
+  .option('--network', "Let it use the host's network")
+  .option(...flags.cacheDir)
+  .example('fgimage shell web')
+  .example('fgimage shell web:packages -- dpkg --list')
+  .action((tree: string, options: Options) =>
+    run({...options, '--': []}, async () =>
+      (await import('./shell.ts')).runShell({
+        tree,
+        command: wordsAfter(options),
+        file: text(options, 'file') ?? 'fgimage.yaml',
+        cacheDir: text(options, 'cacheDir'),
+        network: flag(options, 'network'),
         color,
-        failFast: options['failFast'] === true,
-        test: options['test'] !== false,
-        refresh: options['refresh'] === true,
-      });
-    }),
+      }),
+    ),
   );
 
 cli
@@ -139,7 +288,8 @@ cli.command('[...words]', '').action((words: string[]) =>
       return exitCode.usage;
     }
     const {nearest} = await import('../spec/nearest.ts');
-    const similar = nearest(word, ['build', 'validate', 'config', 'schema', 'images', 'doctor']);
+    const names = cli.commands.map(({name}) => name).filter((name) => name !== '');
+    const similar = nearest(word, names);
     throw new FgError('USAGE', `There is no command ${word}`, {
       hint: similar === undefined ? 'See fgimage --help' : `Did you mean fgimage ${similar}?`,
     });
@@ -180,42 +330,75 @@ async function printError(error: unknown): Promise<ExitCode> {
   return reportDefect(error);
 }
 
-/** The value of an option as it was typed, the last one where it is repeated: cac makes numbers of what looks like one. */
-function text(options: Options, name: string): string | undefined {
-  return list(options, name).at(-1);
+/** What the words of a command that plans ask for. */
+async function sessionOptions(images: readonly string[], options: Options): Promise<SessionOptions> {
+  const {outputFolder} = await import('./session.ts');
+  return {
+    file: text(options, 'file') ?? 'fgimage.yaml',
+    cacheDir: text(options, 'cacheDir'),
+    output: outputFolder(text(options, 'output')),
+    images: images.map(String),
+    targets: list(options, 'target'),
+    test: options['test'] !== false,
+    color,
+    force: list(options, 'force'),
+    refresh: flag(options, 'refresh'),
+    // cac takes --no-cache for the opposite of --cache.
+    cacheMode: options['cache'] === false ? 'local:w,remote:w' : cacheSwitches(options),
+    remoteUrl: text(options, 'remoteCache'),
+  };
 }
 
-function list(options: Options, name: string): readonly string[] {
-  if (options[name] === undefined) return [];
-  const long = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const short = {file: '-f', target: '-t', output: '-o', jobs: '-j'}[name];
-  const words = process.argv.slice(2);
-  const values = words.flatMap((word, index) => {
-    if (word.startsWith(`${long}=`)) return [word.slice(long.length + 1)];
-    if (word === long || word === short) return [words[index + 1] ?? ''];
-    return short !== undefined && word.startsWith(short) && !word.startsWith('--')
-      ? [word.slice(short.length).replace(/^=/, '')]
-      : [];
-  });
-  if (values.includes('')) throw new FgError('USAGE', `${long} wants a value`, {hint: 'See fgimage --help'});
+/** cac gives `--cache` the value true where it is not said, since there is a --no-cache. */
+function cacheSwitches(options: Options): string | undefined {
+  return options['cache'] === true && !process.argv.includes('--cache') ? undefined : text(options, 'cache');
+}
+
+async function buildOptions(images: readonly string[], options: Options): Promise<BuildOptions> {
+  const {parsePools} = await import('../run/pools.ts');
+  return {
+    ...(await sessionOptions(images, options)),
+    jobs: positiveInteger(options, 'jobs'),
+    pools: parsePools(list(options, 'pool')),
+    mode: viewMode(options),
+    verbose: flag(options, 'verbose'),
+    replay: flag(options, 'replay'),
+    fail: oneOf(options, 'fail', ['continue', 'finish', 'fast']),
+    keepWork: oneOf(options, 'keepWork', ['never', 'on-failure', 'always']),
+  };
+}
+
+type Flag = readonly [rawName: string, description: string, config?: {readonly default: string}];
+
+function addFlags(command: Command, list: readonly Flag[]): Command {
+  for (const [name, description, config] of list) command.option(name, description, config);
+  return command;
+}
+
+/** Options that take a value, those that were said. */
+function valuesOf<const Name extends string>(
+  options: Options,
+  names: readonly Name[],
+): Partial<Record<Name, string>> {
+  const values: Partial<Record<Name, string>> = {};
+  for (const name of names) {
+    const value = text(options, name);
+    if (value !== undefined) values[name] = value;
+  }
   return values;
 }
 
-function positiveInteger(options: Options, name: string): number | undefined {
-  const value = text(options, name);
-  if (value === undefined) return undefined;
-  if (!/^[1-9]\d*$/.test(value))
-    throw new FgError('USAGE', `--${name} wants a whole number from 1, not ${value}`);
-  return Number(value);
+/** Words after `--`. */
+function wordsAfter(options: Options): readonly string[] {
+  const words = options['--'];
+  return Array.isArray(words) ? words.map(String) : [];
 }
 
-function viewMode(options: Options): ViewMode {
-  if (options['json'] === true) return 'json';
-  if (options['quiet'] === true) return 'quiet';
-  return process.stdout.isTTY && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined
-    ? 'tty'
-    : 'plain';
-}
+// Whoever reads the output may stop reading it: `fgimage logs x | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCode.done);
+  throw error;
+});
 
 try {
   cli.parse(process.argv, {run: false});

@@ -4,8 +4,10 @@ import type {Store} from '../../cache/store.ts';
 import {sha256} from '../../cache/tree.ts';
 import {FgError} from '../errors.ts';
 import {packageVersion} from '../package-root.ts';
+import type {CacheSettings} from '../spec/cache-settings.ts';
 import type {Position} from '../spec/diagnostic.ts';
 import type {Image} from '../spec/image.ts';
+import type {LoadedSpec} from '../spec/load.ts';
 
 /** A spec as the commands need it: the images, where they came from, what was worth a warning. Plain JSON. */
 export interface ReadSpec {
@@ -20,7 +22,11 @@ export interface ReadSpec {
   readonly warnings: readonly string[];
   /** The spec and the files it extends. */
   readonly files: readonly {readonly path: string; readonly sha256: string}[];
+  readonly cache: CacheSettings;
 }
+
+/** Where a value of an image's section was written. */
+export type SpecLocator = LoadedSpec['locate'];
 
 /** Everything that is wrong with a spec, ready to print. */
 export class SpecError extends FgError {
@@ -51,6 +57,7 @@ export async function readSpec(file: string, {color}: {color: boolean}): Promise
     packagePositions: Object.fromEntries(positions),
     warnings: spec.warnings.map((warning) => formatDiagnostic(warning, {color})),
     files: spec.files,
+    cache: spec.cache,
   };
 }
 
@@ -76,4 +83,11 @@ export async function readSpecWithMemory(
   const spec = await readSpec(file, {color});
   if (spec.warnings.length === 0) store.setMemo(memo, JSON.stringify(spec));
   return spec;
+}
+
+/** Reads a spec that was read before once more, for its positions; none where it changed meanwhile and is wrong now. */
+export async function specLocator(file: string): Promise<SpecLocator> {
+  const {loadSpec} = await import('../spec/load.ts');
+  const loaded = await loadSpec({file});
+  return loaded.ok ? (image, path) => loaded.value.locate(image, path) : () => undefined;
 }

@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs';
 import {type ExitCode, exitCode} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {HostTools} from '../run/tools.ts';
-import {openStore, planSpec} from './build.ts';
+import {openStore, planSpec} from './session.ts';
 import {readSpec, SpecError} from './spec.ts';
 
 /** `fgimage validate`: every error of a spec at once, without network; package names where lists are in the cache. */
@@ -34,12 +34,29 @@ export async function runValidate({
     const store = openStore(cache);
     try {
       const {checkPackageNames} = await import('./package-check.ts');
-      const {archivePaths} = await import('../run/peek.ts');
+      const {peekGraph} = await import('../run/peek.ts');
       const plan = await planSpec(spec, {store, test: false, images: [], targets: []});
-      const paths = archivePaths({nodes: plan.nodes, store, tools: new HostTools(store)});
+      const archives = plan.nodes.filter(({kind}) => kind === 'archive');
+      const peeked = await peekGraph({
+        nodes: archives,
+        store,
+        tools: new HostTools(store),
+        readCache: true,
+        force: () => false,
+        trusts: () => false,
+        wanted: () => false,
+        signal: new AbortController().signal,
+      });
+      const paths = new Map(
+        [...peeked].flatMap(([id, one]) =>
+          one.state === 'hit' && one.known.content === 'local'
+            ? [[id, store.treePath(one.known.action.digest)] as const]
+            : [],
+        ),
+      );
       const errors = checkPackageNames({plan, spec, pathOf: (id) => paths.get(id), color});
       if (errors.length > 0) throw new SpecError(errors.join('\n\n'));
-      return plan.nodes.filter(({kind}) => kind === 'archive').every(({id}) => paths.has(id));
+      return archives.every(({id}) => paths.has(id));
     } finally {
       store.close();
     }

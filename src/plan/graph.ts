@@ -34,4 +34,19 @@ export interface StageNode {
   readonly files: Readonly<Record<string, string>>;
   /** The host's programs that it runs and that shape its output. */
   readonly tools: readonly string[];
+  /** The environment that its commands are given. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly salt?: string;
+  /** Where a parameter was written in the spec: paths in the image's section, by path in `params`. */
+  readonly origins: readonly Origin[];
+  /** The options that `params` were made from, as explanations show them; no part of the key. */
+  readonly notes?: JsonObject;
+}
+
+/** A parameter and the place in the image's section of the spec that it comes from. */
+export interface Origin {
+  /** e.g. `['install']`: whatever lies below this comes from `spec` too. */
+  readonly param: readonly (string | number)[];
+  /** e.g. `['packages']`. */
+  readonly spec: readonly (string | number)[];
 }

@@ -1,8 +1,12 @@
-import hash from 'object-hash';
+import {createHash} from 'node:crypto';
+import {createRequire} from 'node:module';
 import type {JsonObject, JsonValue} from '../spec/image.ts';
 
+/** Loaded as the CommonJS module that it is, as better-sqlite3 (cache/sqlite.ts). */
+const hash = createRequire(import.meta.url)('object-hash') as typeof import('object-hash');
+
 /** Raised when the meaning of a key changes; every older record is then a miss. */
-export const keySchemaVersion = 1;
+export const keySchemaVersion = 2;
 
 export type StageKey = string & {readonly __brand: 'StageKey'};
 
@@ -19,8 +23,17 @@ export interface KeyParts {
   readonly inputs: readonly (readonly [stage: string, digest: string])[];
   /** SHA-256 of the project's files that it reads, by path. */
   readonly files: Readonly<Record<string, string>>;
-  /** Identity of the host's programs that it runs, by name. */
+  /** Identity of the host's programs that it runs, by name: version and SHA-256 of the file. */
   readonly tools: Readonly<Record<string, string>>;
+  /** The environment that its commands are given, by name. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** `cache.salt` of the spec; absent: none. */
+  readonly salt?: string;
+  /**
+   * No part of the key: where the parameters come from, for people. The options of the spec that the parameters were
+   * made from, e.g. `{"targets.openstack": {format: 'raw'}}`.
+   */
+  readonly notes?: JsonObject;
 }
 
 /** The only producer of keys. Stage ids do not count, only what they put in: renaming an image changes nothing. */
@@ -33,19 +46,22 @@ export function stageKey(parts: KeyParts): StageKey {
     inputs: parts.inputs.map(([, digest]) => digest),
     files: parts.files,
     tools: parts.tools,
+    environment: parts.environment,
+    ...(parts.salt === undefined ? {} : {salt: parts.salt}),
   }) as StageKey;
 }
 
 /** SHA-256 over object-hash's canonical form: key order does not count, list order does. */
 export function canonicalDigest(value: JsonValue): string {
   // object-hash writes a value that it meets again as a back reference: a copy has no such.
-  return hash(JSON.parse(JSON.stringify(value)) as JsonValue, {
-    algorithm: 'sha256',
-    encoding: 'hex',
+  const text = hash(JSON.parse(JSON.stringify(value)) as JsonValue, {
+    // The canonical text as it is: hashed in one piece it gives what object-hash does in thousands, in a third of the time.
+    algorithm: 'passthrough',
     respectType: false,
     unorderedObjects: true,
     unorderedArrays: false,
   });
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** A UUID (version 5, RFC 9562) for one role under a key, so that every id in an image follows from its inputs. */

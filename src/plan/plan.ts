@@ -1,3 +1,4 @@
+import {isDeepStrictEqual} from 'node:util';
 import type {Target} from '../../targets/contract.ts';
 import type {
   Image,
@@ -8,8 +9,8 @@ import type {
   PackageRequest,
   Repository,
 } from '../spec/image.ts';
-import {expandCopies, fingerprint} from './fingerprint.ts';
-import type {StageKind, StageNode} from './graph.ts';
+import {type DigestCache, expandCopies, fingerprint} from './fingerprint.ts';
+import type {Origin, StageKind, StageNode} from './graph.ts';
 import {canonicalDigest} from './key.ts';
 import {type DistributionTemplate, readTemplate, releaseOf} from './template.ts';
 
@@ -24,6 +25,12 @@ export interface PlanRequest {
   /** Names of images to build, and of targets; empty: all. */
   readonly onlyImages: readonly string[];
   readonly onlyTargets: readonly string[];
+  /** The environment that stages give their commands. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** `cache.salt` of the spec. */
+  readonly salt?: string | undefined;
+  /** Digests of the project's files from earlier runs. */
+  readonly digests?: DigestCache | undefined;
 }
 
 export interface ArchiveUris {
@@ -91,6 +98,7 @@ interface Customized {
 
 class Builder {
   readonly nodes: StageNode[] = [];
+  readonly #byId = new Map<string, StageNode>();
   readonly #request: PlanRequest;
   readonly #customized = new Map<string, Customized>();
   readonly #templates = new Map<string, DistributionTemplate>();
@@ -102,7 +110,15 @@ class Builder {
   async target(image: Image, {name, type, options}: ImageTarget): Promise<Delivery> {
     const {archive, layers} = await this.#customize(image);
     const target = this.#request.targetOfType(type);
-    const common = {image: image.name, target: name};
+    const common = {
+      image: image.name,
+      target: name,
+      origins: [
+        {param: ['tests'], spec: ['tests']},
+        {param: [], spec: ['targets', name]},
+      ],
+      notes: {[`targets.${name}`]: {type, ...options}, ...platformNotes(image)},
+    };
     const epoch = this.#epoch(image.os);
     const {initramfsPackages, initramfsFiles, ...plan} = target.adapt(image, options);
     const of = `${image.name}/${name}`;
@@ -168,7 +184,12 @@ class Builder {
     const part = (
       name: string,
       kind: StageKind,
-      rest: {params: JsonObject; files?: readonly string[]; archive?: boolean},
+      rest: {
+        params: JsonObject;
+        files?: readonly string[];
+        archive?: boolean;
+        origins?: readonly Origin[];
+      },
     ): void => {
       layers.push(
         this.#add({
@@ -180,12 +201,14 @@ class Builder {
           layers: [...layers],
           params: {...rest.params, ...epoch},
           files: rest.files ?? [],
+          origins: rest.origins ?? [],
         }),
       );
     };
     if (image.repositories.length > 0) {
       part('repositories', 'repositories', {
         params: {repositories: json(image.repositories)},
+        origins: [same('repositories')],
         files: image.repositories.map(({signed_by: key}) => key),
       });
     }
@@ -194,31 +217,47 @@ class Builder {
       part('kernel', 'packages', {
         archive: true,
         params: {install: [kernel, ...template.kernel_packages], remove: []},
+        origins: [{param: ['install'], spec: ['kernel', 'package']}],
       });
     }
     const platform = parent === undefined ? this.#platform(image) : [];
     if (platform.length > 0) {
-      part('platform', 'packages', {archive: true, params: {install: platform, remove: []}});
+      part('platform', 'packages', {
+        archive: true,
+        params: {install: platform, remove: []},
+        origins: [{param: ['install'], spec: ['targets']}],
+      });
     }
     const packages = [...image.packages.map(requestWord), ...impliedPackages(image)];
     if (packages.length + image.remove_packages.length > 0) {
       part('packages', 'packages', {
         archive: true,
         params: {install: unique(packages), remove: unique(image.remove_packages)},
+        origins: [
+          {param: ['install'], spec: ['packages']},
+          {param: ['remove'], spec: ['remove_packages']},
+        ],
       });
     }
     const {hostname, locale, timezone} = image;
     if (hostname !== undefined || locale !== undefined || timezone !== undefined) {
-      part('settings', 'settings', {params: json({hostname, locale, timezone}) as JsonObject});
+      part('settings', 'settings', {
+        params: json({hostname, locale, timezone}) as JsonObject,
+        origins: [same('hostname'), same('locale'), same('timezone')],
+      });
     }
     if (image.groups.length + image.users.length > 0) {
-      part('users', 'users', {params: {groups: json(image.groups), users: json(image.users)}});
+      part('users', 'users', {
+        params: {groups: json(image.groups), users: json(image.users)},
+        origins: [same('groups'), same('users')],
+      });
     }
     const copied = await expandCopies(this.#request.projectDir, image.copy);
     if (copied.length + image.write_files.length > 0) {
       const sources = image.write_files.map(({source}) => source).filter((source) => source !== undefined);
       part('files', 'files', {
         params: {copied: json(copied), write_files: json(image.write_files)},
+        origins: [same('write_files'), {param: ['copied'], spec: ['copy']}],
         files: unique([
           ...sources,
           ...copied.flatMap(({source, link}) => (link === undefined ? [source] : [])),
@@ -227,11 +266,18 @@ class Builder {
     }
     for (const [index, provisioner] of image.provision.entries()) {
       const files = provisioner.file === undefined ? [] : [provisioner.file];
-      part(`provision-${String(index + 1)}`, 'provision', {params: {provisioner: json(provisioner)}, files});
+      part(`provision-${String(index + 1)}`, 'provision', {
+        params: {provisioner: json(provisioner)},
+        files,
+        origins: [{param: ['provisioner'], spec: ['provision', index]}],
+      });
     }
     const {enable, disable, mask} = image.services;
     if (enable.length + disable.length + mask.length > 0)
-      part('services', 'services', {params: json(image.services) as JsonObject});
+      part('services', 'services', {
+        params: json(image.services) as JsonObject,
+        origins: [{param: [], spec: ['services']}],
+      });
 
     const customized = {archive, layers, repositories};
     this.#customized.set(image.name, customized);
@@ -269,6 +315,8 @@ class Builder {
         ...this.#epoch(os),
       },
       tools: ['mmdebstrap', 'apt-get'],
+      origins: [{param: [], spec: ['os']}],
+      notes: {os: json(os)},
     });
   }
 
@@ -286,6 +334,8 @@ class Builder {
       params: {sources: json(this.#sources(os, repositories)), ...this.#epoch(os)},
       files: repositories.map(({signed_by: key}) => key),
       tools: ['apt-get'],
+      origins: [{param: [], spec: ['os']}],
+      notes: {os: json(os), repositories: json(repositories)},
     });
   }
 
@@ -340,23 +390,47 @@ class Builder {
 
   /** Adds a node once. Two of one name that differ (an OS from two mirrors) are told apart by their parameters' digest. */
   #add(
-    node: Omit<StageNode, 'version' | 'files' | 'tools'> & {
+    node: Omit<StageNode, 'version' | 'files' | 'tools' | 'environment' | 'salt' | 'origins'> & {
       files?: readonly string[];
       tools?: readonly string[];
+      origins?: readonly Origin[];
     },
   ): string {
-    const existing = this.nodes.find(({id}) => id === node.id);
+    const existing = this.#byId.get(node.id);
     if (existing !== undefined) {
-      const digest = canonicalDigest(node.params);
-      if (canonicalDigest(existing.params) === digest) return node.id;
-      return this.#add({...node, id: `${node.id}-${digest.slice(0, 8)}`});
+      if (isDeepStrictEqual(existing.params, node.params)) return node.id;
+      return this.#add({...node, id: `${node.id}-${canonicalDigest(node.params).slice(0, 8)}`});
     }
     const files = Object.fromEntries(
-      (node.files ?? []).map((path) => [path, fingerprint(this.#request.projectDir, path)]),
+      (node.files ?? []).map((path) => [
+        path,
+        fingerprint(this.#request.projectDir, path, this.#request.digests),
+      ]),
     );
-    this.nodes.push({...node, version: versions[node.kind], files, tools: node.tools ?? []});
+    const {environment, salt} = this.#request;
+    const added: StageNode = {
+      ...node,
+      version: versions[node.kind],
+      files,
+      tools: node.tools ?? [],
+      origins: node.origins ?? [],
+      environment,
+      ...(salt === undefined ? {} : {salt}),
+    };
+    this.nodes.push(added);
+    this.#byId.set(added.id, added);
     return node.id;
   }
+}
+
+/** What an image says that reaches its targets through the plans that they make of it. */
+function platformNotes({kernel, storage, hostname}: Image): JsonObject {
+  const {cmdline} = kernel;
+  return json({'kernel.cmdline': cmdline, 'storage.size': storage.size_bytes, hostname}) as JsonObject;
+}
+
+function same(name: string): Origin {
+  return {param: [name], spec: [name]};
 }
 
 /** Packages that other keys of the spec need to have their effect. */

@@ -15,7 +15,9 @@ import {
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {Store} from '../../cache/store.ts';
+import {digestFile} from '../../cache/tree.ts';
 import {FgError, isErrno, isNoSpace} from '../errors.ts';
+import {fail, ok, type Result} from '../result.ts';
 import type {JsonObject, JsonValue} from '../spec/image.ts';
 
 /** An artifact on its way from the cache to the user's folder. */
@@ -44,23 +46,26 @@ export interface ArtifactFile {
 /**
  * Puts an artifact where the user looks for it. `<output>/<image>/<target>` is a symbolic link into
  * `<output>/.builds`, replaced by rename(2): whoever opens it sees the old set or the new one, whole. The files are
- * copies (clones where the file system can): a guest that writes into its disk must not write into the cache.
+ * copies (clones where the file system can): a guest that writes into its disk must not write into the cache. Each copy
+ * is read again and compared with what was made: the failure is the first file in the cache that is not that.
  */
-export function deliver(store: Store, output: string, parcel: Parcel): Delivered {
-  const path = join(output, parcel.image, parcel.target);
-  const builds = join(output, '.builds');
-  const folder = join(builds, `${parcel.image}.${parcel.target}.${parcel.digest.slice(0, 16)}`);
-  const link = join('..', '.builds', basename(folder));
-  const text = manifestText(store, parcel);
+export function deliver(store: Store, output: string, parcel: Parcel): Result<Delivered, string> {
+  const {path, builds, folder, link} = placesOf(output, parcel);
   const fresh = join(builds, `.${basename(folder)}.${String(process.pid)}`);
   const freshLink = join(dirname(path), `.${parcel.target}.${String(process.pid)}`);
   try {
-    if (linkTarget(path) === link && isComplete(store, parcel.digest, folder))
-      return {path, changed: writeManifest(folder, text)};
+    const delivered = deliveredSet(output, parcel);
+    if (delivered !== undefined) {
+      const text = manifestText(parcel, delivered.files);
+      return ok({path, changed: text !== delivered.text && writeManifest(folder, text)});
+    }
     for (const made of [builds, dirname(path)]) mkdirSync(made, {recursive: true});
     rmSync(fresh, {recursive: true, force: true});
     copyTree(store.treePath(parcel.digest), fresh);
-    writeManifest(fresh, text);
+    const files = artifactFiles(store, parcel.digest);
+    const spoilt = files.find((file) => digestFile(join(fresh, file.path)) !== file.sha256);
+    if (spoilt !== undefined) return fail(spoilt.path);
+    writeManifest(fresh, manifestText(parcel, files));
     rmSync(folder, {recursive: true, force: true});
     try {
       renameSync(fresh, folder);
@@ -75,25 +80,47 @@ export function deliver(store: Store, output: string, parcel: Parcel): Delivered
     // Only what was put there by fgimage is its to remove.
     if (before?.startsWith('../.builds/') === true && before !== link)
       rmSync(join(dirname(path), before), {recursive: true, force: true});
-    return {path, changed: true};
+    return ok({path, changed: true});
   } catch (error) {
-    if (isNoSpace(error)) {
-      throw new FgError('NO_SPACE', `No space left for the artifact in ${output}`, {
-        cause: error,
-        hint: 'Free some space there, or name another folder with --output',
-      });
-    }
-    if (isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
-      throw new FgError(
-        'OUTPUT_UNUSABLE',
-        `Cannot write the artifact to ${path}: ${error instanceof Error ? error.message : ''}`,
-        {cause: error, hint: 'Name a folder that you can write with --output'},
-      );
-    }
-    throw error;
+    throw deliveryError(error, {output, path});
   } finally {
     for (const left of [fresh, freshLink]) discard(left);
   }
+}
+
+/** Whether an artifact lies whole where the user looks for it, so that its content in the cache is not needed. */
+export function isDelivered(output: string, parcel: Pick<Parcel, 'image' | 'target' | 'digest'>): boolean {
+  return deliveredSet(output, parcel) !== undefined;
+}
+
+/** The text of manifest.json and the files of an artifact that lies whole where it belongs. */
+function deliveredSet(
+  output: string,
+  parcel: Pick<Parcel, 'image' | 'target' | 'digest'>,
+): {readonly text: string; readonly files: readonly ArtifactFile[]} | undefined {
+  const {path, folder, link} = placesOf(output, parcel);
+  const told = linkTarget(path) === link ? readManifest(folder) : undefined;
+  const isWhole = told?.files.every(({path: name, size_bytes: size}) => {
+    const stat = statSync(join(folder, name), {throwIfNoEntry: false});
+    return stat?.size === size;
+  });
+  return isWhole === true ? told : undefined;
+}
+
+interface Places {
+  readonly path: string;
+  readonly builds: string;
+  readonly folder: string;
+  readonly link: string;
+}
+
+function placesOf(
+  output: string,
+  {image, target, digest}: Pick<Parcel, 'image' | 'target' | 'digest'>,
+): Places {
+  const builds = join(output, '.builds');
+  const folder = join(builds, `${image}.${target}.${digest.slice(0, 16)}`);
+  return {path: join(output, image, target), builds, folder, link: join('..', '.builds', basename(folder))};
 }
 
 /** The files of an object with their digests, as its manifest in the cache tells them. */
@@ -108,18 +135,41 @@ export function artifactFiles(store: Store, digest: string): readonly ArtifactFi
     });
 }
 
-function manifestText(store: Store, parcel: Parcel): string {
-  const files = artifactFiles(store, parcel.digest).map(
-    ({path, size_bytes, sha256}): JsonValue => ({path, size_bytes, sha256}),
-  );
-  return `${JSON.stringify({...parcel.manifest, files}, undefined, 2)}\n`;
+/** What manifest.json of an artifact that was handed out tells; undefined where that cannot be read. */
+function readManifest(
+  folder: string,
+): {readonly text: string; readonly files: readonly ArtifactFile[]} | undefined {
+  try {
+    const text = readFileSync(join(folder, 'manifest.json'), 'utf8');
+    const {files} = JSON.parse(text) as {readonly files?: readonly ArtifactFile[]};
+    return files === undefined ? undefined : {text, files};
+  } catch (error) {
+    if (error instanceof SyntaxError || isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return undefined;
+    throw error;
+  }
 }
 
-function isComplete(store: Store, digest: string, folder: string): boolean {
-  return artifactFiles(store, digest).every(({path, size_bytes: size}) => {
-    const file = join(folder, path);
-    return existsSync(file) && statSync(file).size === size;
-  });
+function manifestText({manifest}: Parcel, files: readonly ArtifactFile[]): string {
+  const told = files.map(({path, size_bytes, sha256}): JsonValue => ({path, size_bytes, sha256}));
+  return `${JSON.stringify({...manifest, files: told}, undefined, 2)}\n`;
+}
+
+/** What a user can mend about the output folder is an `FgError`. */
+function deliveryError(error: unknown, {output, path}: {output: string; path: string}): unknown {
+  if (isNoSpace(error)) {
+    return new FgError('NO_SPACE', `No space left for the artifact in ${output}`, {
+      cause: error,
+      hint: 'Free some space there, or name another folder with --output',
+    });
+  }
+  if (isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
+    return new FgError(
+      'OUTPUT_UNUSABLE',
+      `Cannot write the artifact to ${path}: ${error instanceof Error ? error.message : ''}`,
+      {cause: error, hint: 'Name a folder that you can write with --output'},
+    );
+  }
+  return error;
 }
 
 function writeManifest(folder: string, text: string): boolean {

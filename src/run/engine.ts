@@ -1,34 +1,61 @@
-import {existsSync, mkdirSync, rmSync} from 'node:fs';
-import {availableParallelism} from 'node:os';
-import {join} from 'node:path';
-import {setTimeout as sleep} from 'node:timers/promises';
-import {type Lock, lockOwner, tryLock} from '../../cache/lock.ts';
-import type {ActionRecord, RunFolder, Store} from '../../cache/store.ts';
-import {FgError, isNoSpace} from '../errors.ts';
-import {fingerprint} from '../plan/fingerprint.ts';
-import type {StageNode} from '../plan/graph.ts';
-import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
+import type {RemoteCache, RemoteHit} from '../../cache/remote/remote-cache.ts';
+import type {Store} from '../../cache/store.ts';
+import type {Reason} from '../plan/explain.ts';
+import type {StageKind, StageNode} from '../plan/graph.ts';
+import type {KeyParts, StageKey} from '../plan/key.ts';
 import type {JsonObject} from '../spec/image.ts';
-import type {StageContext, StageOutput, StageSuccess} from '../stages/stage.ts';
+import type {StageOutput, StageRunner} from '../stages/stage.ts';
 import type {RunEvent, StageFailure} from './events.ts';
-import {keyParts} from './peek.ts';
+import {type Made, runStage} from './execute.ts';
+import {InputCheck, type InputProblem} from './input-check.ts';
+import {lockKey} from './key-lock.ts';
+import {needOf, type Pools} from './pools.ts';
+import {type Known, type Resolution, type ResolveOptions, resolveStage} from './resolve.ts';
+import type {RunScope} from './scope.ts';
 import type {HostTools} from './tools.ts';
 
 export interface EngineOptions {
   readonly nodes: readonly StageNode[];
   readonly store: Store;
+  readonly scope: RunScope;
   readonly tools: HostTools;
+  readonly remote?: RemoteCache | undefined;
   readonly projectDir: string;
+  /** Whether a file of the project is no longer what it was when it was planned with. */
+  readonly hasChanged: (path: string) => boolean;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal;
-  readonly jobs: number | undefined;
-  /** Whether the first failure ends the run; otherwise what does not depend on it goes on. */
-  readonly failFast: boolean;
-  /** Stages that run even though their key is known: `--refresh` asks the archive again. */
+  readonly pools: Pools;
+  /** What the first failure does: `fast` ends the run at once, `finish` starts nothing more, `continue` goes on with what does not depend on it. */
+  readonly fail: FailMode;
+  /** Stages that run even though their key is known: `--force`, and `--refresh` for package lists. */
   readonly force: (node: StageNode) => boolean;
+  /** Whether records are read (`--no-cache`: not). */
+  readonly readCache: boolean;
+  /** Whether a stage with this key has failed before and is not to be tried again. */
+  readonly failedBefore: (key: string) => boolean;
+  /** Whether a record signed with this key counts. */
+  readonly trusts: (keyId: string) => boolean;
+  /** Whether the content of a hit is wanted for its own sake: an artifact that was not handed out yet. */
+  readonly wanted: (node: StageNode, digest: string) => boolean;
+  /** How long a stage takes, by its history. */
+  readonly estimateMs: (node: StageNode) => number;
+  /** Why a stage runs, for people. */
+  readonly reasonsFor: (
+    node: StageNode,
+    resolution: Resolution,
+    purged: Known | undefined,
+  ) => Promise<readonly Reason[]>;
+  /** Keeps the work of a stage that ended so; gives where. */
+  readonly keepWork: KeepWork;
+  /** How each kind of stage runs; absent: as src/stages/registry.ts says. */
+  readonly runnerOf?: (kind: StageKind) => Promise<StageRunner>;
   /** Asked once, when the package lists are there and before any other stage runs: a failure ends the run. */
   readonly gate: (outputOf: (stage: string) => StageOutput | undefined) => Promise<StageFailure | undefined>;
 }
+
+export type FailMode = 'fast' | 'finish' | 'continue';
+export type KeepWork = 'never' | 'on-failure' | 'always';
 
 /** What became of a stage. */
 export type StageState =
@@ -37,86 +64,254 @@ export type StageState =
       readonly key: StageKey;
       readonly output: StageOutput;
       readonly durationMs: number;
-      readonly logPath: string;
     }
-  | {
-      readonly state: 'failed';
-      readonly failure: StageFailure;
-      readonly durationMs: number;
-      readonly logPath: string;
-    }
+  | {readonly state: 'failed'; readonly failure: StageFailure; readonly durationMs: number}
   | {readonly state: 'skipped'; readonly because?: string};
 
 /**
  * Takes every stage of a graph to its output: from the cache where its key is known, else by running it. Stages
- * without an open dependency run side by side, those with the longest way behind them first. A stage's key needs the
- * *outputs* of the stages below it, so a stage that ran again and gave the same content stops the wave.
+ * without an open dependency run side by side, as far as the pools reach, those with the longest way behind them first.
+ * A stage's key needs the *outputs* of the stages below it, so a stage that ran again and gave the same content stops
+ * the wave. The content of a hit is needed only by a stage that runs: until then its digest does, wherever it is.
  */
 export async function runGraph(options: EngineOptions): Promise<ReadonlyMap<string, StageState>> {
-  const engine = new Engine(options);
-  return engine.run();
+  return new Engine(options).run();
 }
+
+interface Undone {
+  readonly resolution: Exclude<Resolution, {state: 'refused'}>;
+  readonly purged?: Known | undefined;
+}
+
+/** Where a stage stands. */
+type Progress =
+  | {readonly at: 'open' | 'looking'}
+  | {readonly at: 'known'; readonly key: StageKey; readonly parts: KeyParts; readonly known: Known}
+  | {readonly at: 'fetching'; readonly key: StageKey; readonly parts: KeyParts; readonly known: Known}
+  /** With `purged`: what it gave before, whose content is gone and needed. */
+  | (Undone & {readonly at: 'missing'})
+  | (Undone & {readonly at: 'running'})
+  | {readonly at: 'ended'; readonly state: StageState};
 
 class Engine {
   readonly #options: EngineOptions;
-  readonly #states = new Map<string, StageState>();
-  readonly #weights: ReadonlyMap<string, number>;
-  readonly #jobs: number;
-  #run: RunFolder | undefined;
+  readonly #progress = new Map<string, Progress>();
+  readonly #byId: ReadonlyMap<string, StageNode>;
+  readonly #dependents: ReadonlyMap<string, readonly StageNode[]>;
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #checks: InputCheck;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #forced = new Set<string>();
+  /** Stages whose content a remote cache said it had and did not give. */
+  readonly #unfetchable = new Set<string>();
+  /** Problems that were dealt with: every stage that read the same content hears of them. */
+  readonly #told = new WeakSet<InputProblem>();
+  #weights: ReadonlyMap<string, number> | undefined;
   #stopped = false;
   #gated: Promise<StageFailure | undefined> | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#weights = distanceToEnd(options.nodes);
-    this.#jobs = options.jobs ?? Math.max(2, availableParallelism());
+    this.#byId = new Map(options.nodes.map((node) => [node.id, node]));
+    this.#dependents = dependentsOf(options.nodes);
+    this.#checks = new InputCheck(options.store);
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    for (const {id} of options.nodes) this.#progress.set(id, {at: 'open'});
   }
 
   async run(): Promise<ReadonlyMap<string, StageState>> {
-    const waiting = new Set(this.#options.nodes);
-    const running = new Map<string, Promise<void>>();
     try {
       for (;;) {
-        this.#skipHopeless(waiting);
-        const ready = [...waiting]
-          .filter(
-            ({kind, dependsOn}) =>
-              (kind === 'archive' || this.#archivesRead()) &&
-              dependsOn.every((id) => this.#output(id) !== undefined),
-          )
-          .sort((a, b) => (this.#weights.get(b.id) ?? 0) - (this.#weights.get(a.id) ?? 0));
-        let progressed = false;
-        for (const node of ready) {
-          const parts = keyParts(node, {
-            tools: this.#options.tools,
-            digestOf: (id) => this.#output(id)?.digest ?? '',
-          });
-          const known = parts.ok ? this.#lookup(node, stageKey(parts.value)) : undefined;
-          if (known !== undefined) {
-            waiting.delete(node);
-            this.#finishCached(node, known);
-            progressed = true;
-            continue;
-          }
-          if (running.size >= this.#jobs) continue;
-          waiting.delete(node);
-          progressed = true;
-          const task = parts.ok
-            ? this.#execute(node, parts.value)
-            : Promise.resolve(this.#fail(node, parts.failure));
-          running.set(
-            node.id,
-            task.finally(() => running.delete(node.id)),
-          );
-        }
-        if (progressed) continue;
-        if (running.size === 0) return this.#states;
-        await Promise.race(running.values());
+        this.#resolveAll();
+        this.#demandContent();
+        this.#skipHopeless();
+        this.#startReady();
+        if (this.#tasks.size === 0) return this.#states();
+        await Promise.race(this.#tasks);
       }
     } finally {
-      await Promise.allSettled(running.values());
-      if (this.#run !== undefined) this.#options.store.closeRun(this.#run);
+      this.#stop.abort();
+      await Promise.allSettled(this.#tasks);
     }
+  }
+
+  /** Every stage whose inputs have digests gets its key, and what is known of it. */
+  #resolveAll(): void {
+    for (const node of this.#options.nodes) {
+      if (this.#at(node.id).at !== 'open' || this.#ending) continue;
+      if (!node.dependsOn.every((id) => this.#digest(id) !== undefined)) continue;
+      const asked = resolveStage(node, (id) => this.#digest(id) ?? '', this.#resolveOptions());
+      if (!(asked instanceof Promise)) this.#resolved(node, asked);
+      else {
+        this.#progress.set(node.id, {at: 'looking'});
+        this.#task(
+          asked.then((resolution) => {
+            if (resolution.state !== 'refused' && this.#isOutdated(resolution.parts)) this.#reopen(node);
+            else this.#resolved(node, resolution);
+          }),
+        );
+      }
+    }
+  }
+
+  #resolveOptions(): ResolveOptions {
+    const {store, tools, remote, readCache, trusts, force} = this.#options;
+    const forceOnce = (node: StageNode): boolean => force(node) && !this.#forced.has(node.id);
+    return {store, tools, remote, readCache, trusts, force: forceOnce, signal: this.#signal};
+  }
+
+  #resolved(node: StageNode, resolution: Resolution): void {
+    switch (resolution.state) {
+      case 'refused':
+        this.#fail(node, resolution.failure, {durationMs: 0});
+        break;
+      case 'missing':
+        this.#progress.set(node.id, {at: 'missing', resolution});
+        break;
+      case 'known':
+        this.#known(node, resolution);
+    }
+  }
+
+  #known(node: StageNode, {key, parts, known}: Extract<Resolution, {state: 'known'}>): void {
+    const {action, content, hit} = known;
+    if (hit !== undefined && !this.#options.store.hasContent(action.digest))
+      this.#options.store.record(hit.record, {present: false, signedBy: hit.keyId});
+    this.#progress.set(node.id, {at: 'known', key, parts, known});
+    this.#options.emit({
+      type: 'stage-cached',
+      time: Date.now(),
+      stage: node.id,
+      key,
+      digest: action.digest,
+      savedMs: action.durationMs,
+      from: content === 'remote' ? 'remote' : 'local',
+      ...(action.log === undefined ? {} : {log: action.log}),
+    });
+  }
+
+  /** What a stage that must run reads has to be here; so has an artifact that is to be handed out. */
+  #demandContent(): void {
+    for (const node of this.#options.nodes.toReversed()) {
+      const now = this.#at(node.id);
+      if (now.at === 'missing') for (const id of node.dependsOn) this.#demand(id);
+      if (now.at !== 'known' || !this.#options.wanted(node, now.known.action.digest)) continue;
+      const {digest} = now.known.action;
+      // Leased first: gc takes it before this, and it is brought back, or not until the run ends.
+      if (now.known.content === 'local' && this.#options.scope.lease([digest]).length > 0)
+        this.#lose([digest]);
+      this.#demand(node.id);
+    }
+  }
+
+  #demand(id: string): void {
+    const now = this.#at(id);
+    if (now.at !== 'known' || now.known.content === 'local' || this.#ending) return;
+    const node = this.#node(id);
+    if (this.#options.remote !== undefined && !this.#unfetchable.has(id)) {
+      this.#progress.set(id, {...now, at: 'fetching'});
+      this.#task(this.#fetch(node, now));
+      return;
+    }
+    const {key, parts, known} = now;
+    const resolution = {state: 'missing', key, parts, because: 'no-record'} as const;
+    this.#progress.set(id, {at: 'missing', resolution, purged: known});
+    for (const below of node.dependsOn) this.#demand(below);
+  }
+
+  /** Brings a hit's content from the remote cache; what it does not give is made again. */
+  async #fetch(node: StageNode, now: Extract<Progress, {at: 'known'}>): Promise<void> {
+    const {remote, store, scope, emit} = this.#options;
+    const {action} = now.known;
+    const startedAt = Date.now();
+    const hit: RemoteHit | undefined =
+      remote === undefined ? undefined : (now.known.hit ?? (await remote.lookup(now.key, this.#signal)));
+    const same = hit !== undefined && hit.record.digest === action.digest;
+    const fetched = same && (await this.#bring(hit));
+    if (this.#isOutdated(now.parts)) return this.#reopen(node);
+    if (!fetched) {
+      this.#unfetchable.add(node.id);
+      this.#progress.set(node.id, {...now, at: 'known', known: {action, content: 'gone'}});
+      return;
+    }
+    scope.lease([action.digest]);
+    store.record(hit.record, {signedBy: hit.keyId});
+    this.#checks.trust(action.digest);
+    this.#progress.set(node.id, {...now, at: 'known', known: {action, content: 'local'}});
+    emit({
+      type: 'stage-fetched',
+      time: Date.now(),
+      stage: node.id,
+      sizeBytes: action.sizeBytes,
+      durationMs: Date.now() - startedAt,
+      from: remote?.name ?? '',
+    });
+  }
+
+  async #bring(hit: RemoteHit): Promise<boolean> {
+    const {remote, store, scope} = this.#options;
+    if (remote === undefined) return false;
+    if (store.hasContent(hit.record.digest)) return true;
+    const folder = scope.scratch(`fetch-${hit.record.key.slice(0, 32)}`);
+    const fetched = await remote.fetchObject(hit, folder, this.#signal);
+    // What was wrong the remote cache has told.
+    if (!fetched.ok) return false;
+    store.adopt(folder, hit.record.digest, scope.folder);
+    const {log} = hit.record;
+    if (log !== undefined) await remote.fetchLog(hit, store.logPath(log), this.#signal);
+    return true;
+  }
+
+  /** Everything that a failure or the end of the run has put out of reach. */
+  #skipHopeless(): void {
+    for (const node of this.#options.nodes) {
+      const {at} = this.#at(node.id);
+      if (at !== 'open' && at !== 'missing') continue;
+      const lost = node.dependsOn.map((id) => this.#ended(id)).find((state) => isLost(state));
+      if (lost === undefined && !this.#ending) continue;
+      const failed = node.dependsOn.find((id) => this.#ended(id)?.state === 'failed');
+      const because = failed ?? (lost?.state === 'skipped' ? lost.because : undefined);
+      this.#skip(node, because);
+    }
+  }
+
+  #skip(node: StageNode, because?: string): void {
+    const why = because === undefined ? {} : {because};
+    this.#progress.set(node.id, {at: 'ended', state: {state: 'skipped', ...why}});
+    this.#options.emit({type: 'stage-skipped', time: Date.now(), stage: node.id, ...why});
+  }
+
+  /** Starts what can start, the longest way to the end first. */
+  #startReady(): void {
+    const ready = this.#options.nodes.filter((node) => this.#isReady(node));
+    if (ready.length === 0) return;
+    this.#weights ??= distanceToEnd(this.#options);
+    const weights = this.#weights;
+    ready.sort((a, b) => (weights.get(b.id) ?? 0) - (weights.get(a.id) ?? 0));
+    for (const node of ready) {
+      const now = this.#at(node.id);
+      const need = needOf(node.kind);
+      if (now.at !== 'missing' || !this.#options.pools.tryTake(need)) continue;
+      const running = {...now, at: 'running'} as const;
+      this.#progress.set(node.id, running);
+      this.#task(this.#execute(node, running).finally(() => this.#options.pools.giveBack(need)));
+    }
+  }
+
+  #isReady(node: StageNode): boolean {
+    return (
+      this.#at(node.id).at === 'missing' &&
+      (node.kind === 'archive' || this.#archivesRead()) &&
+      node.dependsOn.every((id) => this.#isHere(id))
+    );
+  }
+
+  /** The gate wants all package lists: nothing else starts before they are there, or have failed. */
+  #archivesRead(): boolean {
+    return this.#options.nodes.every(
+      ({id, kind}) => kind !== 'archive' || ['known', 'ended'].includes(this.#at(id).at),
+    );
   }
 
   /** The gate's answer, asked for once. The first stage that hears a refusal fails, and everything else is skipped. */
@@ -125,232 +320,168 @@ class Engine {
     return this.#gated;
   }
 
-  /** The gate wants all package lists: nothing else starts before they are there, or have failed. */
-  #archivesRead(): boolean {
-    return this.#options.nodes.every(({id, kind}) => kind !== 'archive' || this.#states.has(id));
-  }
-
-  #output(id: string): StageOutput | undefined {
-    const state = this.#states.get(id);
-    return state !== undefined && (state.state === 'cached' || state.state === 'run')
-      ? state.output
-      : undefined;
-  }
-
-  /** Everything that a failure or the end of the run has put out of reach. */
-  #skipHopeless(waiting: Set<StageNode>): void {
-    for (let changed = true; changed; ) {
-      changed = false;
-      for (const node of waiting) {
-        const lost = node.dependsOn.find((id) =>
-          ['failed', 'skipped'].includes(this.#states.get(id)?.state ?? ''),
-        );
-        if (lost === undefined && !this.#stopped && !this.#options.signal.aborted) continue;
-        const state = lost === undefined ? undefined : this.#states.get(lost);
-        const because = state?.state === 'skipped' ? state.because : lost;
-        waiting.delete(node);
-        changed = true;
-        this.#states.set(node.id, {state: 'skipped', ...(because === undefined ? {} : {because})});
-        this.#options.emit({
-          type: 'stage-skipped',
-          time: Date.now(),
-          stage: node.id,
-          ...(because === undefined ? {} : {because}),
-        });
-      }
-    }
-  }
-
-  #lookup(node: StageNode, key: StageKey): ActionRecord | undefined {
-    return this.#options.force(node) ? undefined : this.#options.store.lookup(key);
-  }
-
-  #finishCached(node: StageNode, record: ActionRecord): void {
+  async #execute(node: StageNode, now: Extract<Progress, {at: 'running'}>): Promise<void> {
     const {store, emit} = this.#options;
-    const {key, digest, durationMs, logPath} = record;
-    const output = {digest, path: store.treePath(digest), result: record.result as JsonObject};
-    this.#states.set(node.id, {state: 'cached', key: key as StageKey, output, durationMs, logPath});
-    emit({type: 'stage-cached', time: Date.now(), stage: node.id, key, digest, savedMs: durationMs});
-  }
-
-  async #execute(node: StageNode, parts: KeyParts): Promise<void> {
-    const key = stageKey(parts);
-    const {store, emit} = this.#options;
-    const lockPath = store.keyLockPath(key);
-    const lock = await this.#acquire(node, lockPath);
-    if (lock === undefined) {
-      this.#states.set(node.id, {state: 'skipped'});
-      emit({type: 'stage-skipped', time: Date.now(), stage: node.id});
+    const {key, parts} = now.resolution;
+    await using lock = await lockKey(store.keyLockPath(key), this.#signal, (owner) =>
+      emit({type: 'stage-waiting', time: Date.now(), stage: node.id, owner}),
+    );
+    if (lock === undefined) return this.#skip(node);
+    const refused = node.kind === 'archive' ? undefined : await this.#gate();
+    if (refused !== undefined) {
+      if (this.#stopped) this.#skip(node);
+      else this.#fail(node, refused, {durationMs: 0});
+      this.#stopped = true;
       return;
     }
-    try {
-      const refused = node.kind === 'archive' ? undefined : await this.#gate();
-      if (refused !== undefined) {
-        if (this.#stopped) this.#cancelled(node);
-        else this.#fail(node, refused);
-        this.#stopped = true;
-        return;
-      }
-      // Whoever held the lock may have made it meanwhile.
-      const made = this.#lookup(node, key);
-      if (made === undefined) await this.#runStage(node, key, parts);
-      else this.#finishCached(node, made);
-    } finally {
-      rmSync(lockPath, {force: true});
-      lock.release();
+    // Whoever held the lock may have made it meanwhile.
+    const again = resolveStage(node, (id) => this.#digest(id) ?? '', {
+      ...this.#resolveOptions(),
+      remote: undefined,
+    });
+    if (!(again instanceof Promise) && again.state === 'known' && again.known.content === 'local')
+      return this.#known(node, again);
+    if (this.#options.failedBefore(key)) {
+      const hint = 'Change something that it is made of, or end the watch and run "fgimage build"';
+      this.#fail(node, {reason: 'failed-before', hint}, {durationMs: 0});
+      return;
     }
+    if (!this.#leaseInputs(node)) return;
+    await this.#run(node, {key, parts, purged: now.purged, resolution: now.resolution});
   }
 
-  /** Waits for the key's lock; undefined when the run was cancelled meanwhile. */
-  async #acquire(node: StageNode, path: string): Promise<Lock | undefined> {
-    const {emit, signal} = this.#options;
-    let told = false;
-    for (;;) {
-      if (signal.aborted) return undefined;
-      const lock = tryLock(path);
-      // A lock whose file its last holder removed is nobody's: take the one that is there now.
-      if (lock !== undefined) {
-        if (existsSync(path)) return lock;
-        lock.release();
-        continue;
-      }
-      const owner = lockOwner(path);
-      if (!told && owner !== undefined) {
-        told = true;
-        emit({type: 'stage-waiting', time: Date.now(), stage: node.id, owner});
-      }
-      await sleep(lockPollMs, undefined, {signal}).catch(() => undefined);
-    }
+  /** Whether all inputs are still there, now that nobody may take them; what gc took before goes back to be brought. */
+  #leaseInputs(node: StageNode): boolean {
+    const digests = node.dependsOn.map((id) => this.#digest(id) ?? '');
+    const gone = this.#options.scope.lease(digests);
+    if (gone.length === 0) return true;
+    this.#lose(gone);
+    this.#reopen(node);
+    return false;
   }
 
-  async #runStage(node: StageNode, key: StageKey, parts: KeyParts): Promise<void> {
-    const {CommandLog} = await import('../sandbox/process.ts');
-    const {stageRunner} = await import('../stages/registry.ts');
-    const {store, emit, signal, projectDir} = this.#options;
-    this.#run ??= store.openRun();
-    const startedAt = Date.now();
-    const logPath = join(
-      store.layout.logs,
-      `${node.id.replaceAll(/[^a-z0-9.-]+/gi, '_')}-${key.slice(0, 12)}.log`,
+  async #run(node: StageNode, {key, parts, purged, resolution}: Work): Promise<void> {
+    const {store, reasonsFor} = this.#options;
+    const digests = node.dependsOn.map((id) => this.#digest(id) ?? '');
+    // Read side by side with the stage: what it makes counts only when its inputs were what they should be.
+    const sound = this.#checks.problems(digests);
+    const inputs = new Map(
+      node.dependsOn.flatMap((id) => {
+        const input = this.#output(id);
+        return input === undefined ? [] : [[id, input] as const];
+      }),
     );
-    const log = new CommandLog(logPath, (line) =>
-      emit({type: 'stage-log', time: Date.now(), stage: node.id, line}),
-    );
-    const work = join(this.#run.path, key.slice(0, 32));
-    const object = join(work, 'object');
-    const output = join(object, 'tree');
-    emit({type: 'stage-started', time: startedAt, stage: node.id, key, logPath});
-    const context: StageContext = {
-      node,
+    store.noteKey(key, parts);
+    const made = await runStage(node, {
+      ...this.#options,
+      signal: this.#signal,
       key,
-      inputs: new Map(
-        node.dependsOn.flatMap((id) => {
-          const input = this.#output(id);
-          return input === undefined ? [] : [[id, input] as const];
-        }),
-      ),
-      store,
-      run: this.#run,
-      projectDir,
-      work,
-      output,
-      log,
-      signal,
-      tool: (name) => {
-        const tool = this.#options.tools.find(name);
-        if (tool === undefined) throw new Error(`Stage ${node.id} runs ${name}, which it does not declare`);
-        return tool.path;
-      },
-      progress: (message, fraction) =>
-        emit({
-          type: 'stage-progress',
-          time: Date.now(),
-          stage: node.id,
-          message,
-          ...(fraction === undefined ? {} : {fraction}),
-        }),
-      warn: (message, hint) =>
-        emit({
-          type: 'warning',
-          time: Date.now(),
-          stage: node.id,
-          message,
-          ...(hint === undefined ? {} : {hint}),
-        }),
-    };
-    try {
-      mkdirSync(output, {recursive: true});
-      const run = await stageRunner(node.kind);
-      const result = await run(context);
-      if (signal.aborted) return this.#cancelled(node);
-      if (!result.ok) {
-        return this.#fail(node, result.error.failure, {
-          startedAt,
-          logPath,
-          ...(result.error.checks === undefined ? {} : {checks: result.error.checks}),
-        });
-      }
-      const changed = Object.entries(node.files).filter(
-        ([path, digest]) => !isUnchanged(projectDir, path, digest),
-      );
-      if (changed.length > 0)
-        return this.#fail(
-          node,
-          {reason: 'input-changed', paths: changed.map(([path]) => path)},
-          {startedAt, logPath},
-        );
-      await this.#publish({node, key, parts, object, startedAt, logPath, success: result.value});
-    } catch (error) {
-      if (signal.aborted) return this.#cancelled(node);
-      if (!isNoSpace(error)) throw error;
-      const hint = 'Free some space there, or name another folder with --cache-dir';
-      this.#fail(
-        node,
-        {
-          reason: 'no-space',
-          message: `No space left on the file system of the cache, ${store.layout.root}`,
-          hint,
-        },
-        {startedAt, logPath},
-      );
-    } finally {
-      await log.close();
+      parts,
+      inputs,
+      reasons: await reasonsFor(node, resolution, purged),
+      mayReuse: resolution.state === 'missing' && !isForced(resolution),
+      sound: async () => (await sound).length === 0,
+    });
+    const problems = await sound;
+    if (problems.length > 0) {
+      this.#setAside(node, problems);
+      return this.#reopen(node);
+    }
+    // What was made is recorded, for what it was made of; this run goes on with what lies below now.
+    if (this.#isOutdated(parts)) return this.#reopen(node);
+    this.#settle(node, {made, key, parts, purged});
+  }
+
+  /** Once for all stages that read it: by now the content may have been made again. */
+  #setAside(node: StageNode, problems: readonly InputProblem[]): void {
+    const {store, emit} = this.#options;
+    for (const problem of problems) {
+      if (this.#told.has(problem)) continue;
+      this.#told.add(problem);
+      const {digest, text} = problem;
+      const stage = node.dependsOn.find((id) => this.#digest(id) === digest) ?? node.id;
+      const place = store.quarantine(digest);
+      emit({type: 'content-corrupt', time: Date.now(), stage, digest, problem: text, place});
+      this.#lose([digest]);
     }
   }
 
-  async #publish({node, key, parts, object, startedAt, logPath, success}: Publication): Promise<void> {
-    const {store, emit} = this.#options;
-    const epoch = node.params['source_date_epoch'];
-    const clamp = typeof epoch === 'number' ? {writtenSince: Math.floor(startedAt / 1000), epoch} : undefined;
-    const {digest, sizeBytes} = await store.publish(object, clamp);
-    const durationMs = Date.now() - startedAt;
-    const result: JsonObject = {...success.result, size_bytes: sizeBytes};
-    store.record({key, stage: node.id, digest, durationMs, logPath, startedAt, parts, result});
-    const output = {digest, path: store.treePath(digest), result};
-    this.#states.set(node.id, {state: 'run', key, output, durationMs, logPath});
+  #settle(
+    node: StageNode,
+    {made, key, parts, purged}: Pick<Work, 'key' | 'parts' | 'purged'> & {readonly made: Made},
+  ): void {
+    switch (made.outcome) {
+      case 'cancelled':
+        this.#skip(node);
+        break;
+      case 'failed':
+        this.#fail(node, made.failure, made);
+        break;
+      case 'reused':
+        this.#forced.add(node.id);
+        this.#known(node, {state: 'known', key, parts, known: made.known});
+        break;
+      case 'made': {
+        this.#forced.add(node.id);
+        const {output, durationMs} = made;
+        this.#checks.trust(output.digest);
+        this.#progress.set(node.id, {at: 'ended', state: {state: 'run', key, output, durationMs}});
+        if (purged !== undefined && purged.action.digest !== output.digest) this.#reopenAbove(node, purged);
+      }
+    }
+  }
+
+  /** A stage that was made again gave other content than it did before: what was looked up on top of that is void. */
+  #reopenAbove(node: StageNode, purged: Known): void {
+    const {emit} = this.#options;
     emit({
-      type: 'stage-finished',
+      type: 'warning',
       time: Date.now(),
       stage: node.id,
-      digest,
-      durationMs,
-      ...(success.checks === undefined ? {} : {checks: success.checks}),
+      message: `${node.id} gave other content than before from the same inputs (${purged.action.digest.slice(0, 12)}… was purged): it is not reproducible`,
     });
+    // A set is gone through with what is added meanwhile. What runs or is being looked up finds out at its end.
+    const above = new Set(this.#dependents.get(node.id));
+    for (const next of above) {
+      const now = this.#at(next.id);
+      const ran = now.at === 'ended' && hasOutput(now.state);
+      if (ran || now.at === 'known' || now.at === 'missing') this.#reopen(next);
+      for (const dependent of this.#dependents.get(next.id) ?? []) above.add(dependent);
+    }
   }
 
-  #cancelled(node: StageNode): void {
-    this.#states.set(node.id, {state: 'skipped'});
-    this.#options.emit({type: 'stage-skipped', time: Date.now(), stage: node.id});
+  #reopen(node: StageNode): void {
+    this.#progress.set(node.id, {at: 'open'});
+  }
+
+  /** Whether a stage below has other content by now than what these parts of a key name. */
+  #isOutdated({inputs}: KeyParts): boolean {
+    return inputs.some(([id, digest]) => this.#digest(id) !== digest);
+  }
+
+  /** Content that is gone: its stages are known, but have to give it again. */
+  #lose(digests: readonly string[]): void {
+    this.#checks.forget(digests);
+    for (const node of this.#options.nodes) {
+      const now = this.#at(node.id);
+      if (now.at === 'known' && digests.includes(now.known.action.digest)) {
+        this.#progress.set(node.id, {...now, known: {...now.known, content: 'gone'}});
+      } else if (now.at === 'ended' && hasOutput(now.state) && digests.includes(now.state.output.digest)) {
+        this.#progress.set(node.id, {at: 'open'});
+      }
+    }
   }
 
   #fail(
     node: StageNode,
     failure: StageFailure,
-    ran?: {startedAt: number; logPath: string; checks?: StageSuccess['checks']},
+    told: Pick<Extract<Made, {outcome: 'failed'}>, 'durationMs' | 'checks' | 'log' | 'keptWork'>,
   ): void {
-    const durationMs = ran === undefined ? 0 : Date.now() - ran.startedAt;
-    this.#states.set(node.id, {state: 'failed', failure, durationMs, logPath: ran?.logPath ?? ''});
-    const checks = ran?.checks;
+    this.#progress.set(node.id, {
+      at: 'ended',
+      state: {state: 'failed', failure, durationMs: told.durationMs},
+    });
+    const {durationMs, checks, log, keptWork} = told;
     this.#options.emit({
       type: 'stage-failed',
       time: Date.now(),
@@ -358,57 +489,110 @@ class Engine {
       durationMs,
       failure,
       ...(checks === undefined ? {} : {checks}),
+      ...(log === undefined ? {} : {log}),
+      ...(keptWork === undefined ? {} : {keptWork}),
     });
-    if (this.#options.failFast) this.#stopped = true;
+    if (this.#options.fail === 'continue') return;
+    this.#stopped = true;
+    if (this.#options.fail === 'fast') this.#stop.abort();
+  }
+
+  get #ending(): boolean {
+    return this.#stopped || this.#signal.aborted;
+  }
+
+  #task(work: Promise<void>): void {
+    const task = work.finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  #at(id: string): Progress {
+    return this.#progress.get(id) ?? {at: 'open'};
+  }
+
+  #node(id: string): StageNode {
+    const node = this.#byId.get(id);
+    if (node === undefined) throw new Error(`There is no stage ${id}`);
+    return node;
+  }
+
+  #ended(id: string): StageState | undefined {
+    const now = this.#at(id);
+    return now.at === 'ended' ? now.state : undefined;
+  }
+
+  /** What a stage gave, as soon as that is certain. */
+  #digest(id: string): string | undefined {
+    const now = this.#at(id);
+    if (now.at === 'known' || now.at === 'fetching') return now.known.action.digest;
+    return now.at === 'ended' && hasOutput(now.state) ? now.state.output.digest : undefined;
+  }
+
+  #isHere(id: string): boolean {
+    const now = this.#at(id);
+    if (now.at === 'known') return now.known.content === 'local';
+    return now.at === 'ended' && hasOutput(now.state);
+  }
+
+  #output(id: string): StageOutput | undefined {
+    const now = this.#at(id);
+    if (now.at === 'ended') return hasOutput(now.state) ? now.state.output : undefined;
+    if (now.at !== 'known' && now.at !== 'fetching') return undefined;
+    return outputOf(this.#options.store, now.known);
+  }
+
+  #states(): ReadonlyMap<string, StageState> {
+    const states = new Map<string, StageState>();
+    for (const {id} of this.#options.nodes) {
+      const now = this.#at(id);
+      if (now.at === 'ended') states.set(id, now.state);
+      else if (now.at === 'known') {
+        const {key, known} = now;
+        const {durationMs} = known.action;
+        states.set(id, {state: 'cached', key, output: outputOf(this.#options.store, known), durationMs});
+      } else throw new Error(`Stage ${id} is ${now.at} at the end of the run`);
+    }
+    return states;
   }
 }
 
-const lockPollMs = 100;
-
-/** A file that is gone has changed. */
-function isUnchanged(projectDir: string, path: string, digest: string): boolean {
-  try {
-    return fingerprint(projectDir, path) === digest;
-  } catch (error) {
-    if (error instanceof FgError) return false;
-    throw error;
-  }
-}
-
-interface Publication {
-  readonly node: StageNode;
+interface Work {
   readonly key: StageKey;
   readonly parts: KeyParts;
-  readonly object: string;
-  readonly startedAt: number;
-  readonly logPath: string;
-  readonly success: StageSuccess;
+  readonly purged: Known | undefined;
+  readonly resolution: Resolution;
 }
 
-/** For each stage the typical length, in seconds, of the longest way from its start to the end of the graph. */
-function distanceToEnd(nodes: readonly StageNode[]): ReadonlyMap<string, number> {
+function outputOf(store: Store, {action}: Known): StageOutput {
+  const {digest, result} = action;
+  return {digest, path: store.treePath(digest), result: result as JsonObject};
+}
+
+function hasOutput(state: StageState): state is Extract<StageState, {state: 'cached' | 'run'}> {
+  return state.state === 'cached' || state.state === 'run';
+}
+
+function isLost(state: StageState | undefined): boolean {
+  return state?.state === 'failed' || state?.state === 'skipped';
+}
+
+function isForced({because}: Extract<Resolution, {state: 'missing'}>): boolean {
+  return because === 'forced' || because === 'cache-off';
+}
+
+function dependentsOf(nodes: readonly StageNode[]): ReadonlyMap<string, readonly StageNode[]> {
+  const dependents = new Map<string, StageNode[]>(nodes.map(({id}) => [id, []]));
+  for (const node of nodes) for (const id of node.dependsOn) dependents.get(id)?.push(node);
+  return dependents;
+}
+
+/** For each stage the expected time, in ms, of the longest way from its start to the end of the graph. */
+function distanceToEnd({nodes, estimateMs}: EngineOptions): ReadonlyMap<string, number> {
+  const dependents = dependentsOf(nodes);
   const weights = new Map<string, number>();
   for (const node of nodes.toReversed()) {
-    const behind = nodes
-      .filter(({dependsOn}) => dependsOn.includes(node.id))
-      .map(({id}) => weights.get(id) ?? 0);
-    weights.set(node.id, typicalSeconds[node.kind] + Math.max(0, ...behind));
+    const behind = (dependents.get(node.id) ?? []).map(({id}) => weights.get(id) ?? 0);
+    weights.set(node.id, estimateMs(node) + Math.max(0, ...behind));
   }
   return weights;
 }
-
-const typicalSeconds: Readonly<Record<StageNode['kind'], number>> = {
-  archive: 4,
-  base: 18,
-  repositories: 1,
-  packages: 10,
-  settings: 1,
-  users: 1,
-  files: 1,
-  provision: 5,
-  services: 1,
-  adapt: 10,
-  initramfs: 5,
-  pack: 9,
-  test: 240,
-};

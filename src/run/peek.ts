@@ -1,61 +1,65 @@
-import type {Store} from '../../cache/store.ts';
 import type {StageNode} from '../plan/graph.ts';
-import {type KeyParts, stageKey} from '../plan/key.ts';
-import type {StageFailure} from './events.ts';
-import type {HostTools} from './tools.ts';
+import type {KeyParts} from '../plan/key.ts';
+import {type Known, keyParts, type Resolution, type ResolveOptions, resolveStage} from './resolve.ts';
 
-/** What the cache knows of a plan, without running anything. */
-export interface PeekRequest {
+/** What a build would do with a stage, as far as it can be known without running anything. */
+export type Peeked =
+  /** Nothing to do; `fetch`: its content comes from the remote cache, because a stage that runs needs it. */
+  | {readonly state: 'hit'; readonly known: Known; readonly resolution: Resolution; readonly fetch: boolean}
+  /** `purged`: its record is there, but not the content, which a stage that runs needs. */
+  | {readonly state: 'run'; readonly resolution: Resolution; readonly purged?: Known}
+  /** A stage that it needs runs: only then is it known whether this one runs too. `parts`: with inputs as far as known. */
+  | {readonly state: 'blocked'; readonly waitsFor: string; readonly parts: KeyParts | undefined};
+
+export interface PeekRequest extends ResolveOptions {
   readonly nodes: readonly StageNode[];
-  readonly store: Store;
-  readonly tools: HostTools;
+  /** Whether the content of a hit is wanted for its own sake: an artifact that was not handed out yet. */
+  readonly wanted: (node: StageNode, digest: string) => boolean;
 }
 
-/** Whether every stage is a hit, so that nothing would run. Reads only. */
-export function isComplete({nodes, store, tools}: PeekRequest): boolean {
+/** Looks at every stage of a plan in order. Reads only. */
+export async function peekGraph(request: PeekRequest): Promise<ReadonlyMap<string, Peeked>> {
+  const {nodes} = request;
+  const peeked = new Map<string, Peeked>();
   const digests = new Map<string, string>();
   for (const node of nodes) {
-    const parts = keyParts(node, {tools, digestOf: (id) => digests.get(id) ?? ''});
-    const record = parts.ok ? store.lookup(stageKey(parts.value)) : undefined;
-    if (record === undefined) return false;
-    digests.set(node.id, record.digest);
-  }
-  return true;
-}
-
-/** Output folders of the archive stages that are in the cache, by stage id. Reads only. */
-export function archivePaths({nodes, store, tools}: PeekRequest): ReadonlyMap<string, string> {
-  const paths = new Map<string, string>();
-  for (const node of nodes) {
-    if (node.kind !== 'archive') continue;
-    const parts = keyParts(node, {tools, digestOf: () => ''});
-    const record = parts.ok ? store.lookup(stageKey(parts.value)) : undefined;
-    if (record !== undefined) paths.set(node.id, store.treePath(record.digest));
-  }
-  return paths;
-}
-
-/** What a stage's key is made of, or the program that the host lacks for it. */
-export function keyParts(
-  node: StageNode,
-  {tools, digestOf}: {tools: HostTools; digestOf: (stage: string) => string},
-): {ok: true; value: KeyParts} | {ok: false; failure: StageFailure} {
-  const identities: Record<string, string> = {};
-  for (const name of node.tools) {
-    const tool = tools.find(name);
-    if (tool === undefined) {
-      return {
-        ok: false,
-        failure: {
-          reason: 'tool-missing',
-          tool: name,
-          hint: 'Run "fgimage doctor --install" to get what this host lacks',
-        },
-      };
+    const open = node.dependsOn.find((id) => !digests.has(id));
+    if (open !== undefined) {
+      const upstream = peeked.get(open);
+      const waitsFor = upstream?.state === 'blocked' ? upstream.waitsFor : open;
+      const parts = keyParts(node, {tools: request.tools, digestOf: (id) => digests.get(id) ?? ''});
+      peeked.set(node.id, {state: 'blocked', waitsFor, parts: parts.ok ? parts.value : undefined});
+      continue;
     }
-    identities[name] = tool.identity;
+    const asked = resolveStage(node, (id) => digests.get(id) ?? '', request);
+    const resolution = asked instanceof Promise ? await asked : asked;
+    if (resolution.state !== 'known') {
+      peeked.set(node.id, {state: 'run', resolution});
+      continue;
+    }
+    digests.set(node.id, resolution.known.action.digest);
+    peeked.set(node.id, {state: 'hit', known: resolution.known, resolution, fetch: false});
   }
-  const {kind, version, params, files} = node;
-  const inputs = node.dependsOn.map((id) => [id, digestOf(id)] as const);
-  return {ok: true, value: {kind, version, params, inputs, files, tools: identities}};
+  // Content is demanded from the end of the graph to its beginning.
+  for (const node of nodes.toReversed()) {
+    const now = peeked.get(node.id);
+    if (now?.state === 'run') for (const id of node.dependsOn) demand(peeked, id);
+    if (now?.state === 'hit' && request.wanted(node, now.known.action.digest)) {
+      demand(peeked, node.id);
+      if (peeked.get(node.id)?.state === 'run') for (const id of node.dependsOn) demand(peeked, id);
+    }
+  }
+  return peeked;
+}
+
+function demand(peeked: Map<string, Peeked>, id: string): void {
+  const now = peeked.get(id);
+  if (now?.state !== 'hit' || now.known.content === 'local') return;
+  if (now.known.content === 'remote') peeked.set(id, {...now, fetch: true});
+  else peeked.set(id, {state: 'run', resolution: now.resolution, purged: now.known});
+}
+
+/** Whether a build would neither run nor fetch anything. */
+export function isComplete(peeked: ReadonlyMap<string, Peeked>): boolean {
+  return [...peeked.values()].every((one) => one.state === 'hit' && !one.fetch);
 }

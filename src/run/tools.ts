@@ -2,7 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {accessSync, constants, realpathSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Store} from '../../cache/store.ts';
-import {digestFile, sha256} from '../../cache/tree.ts';
+import {digestFile} from '../../cache/tree.ts';
 import {programFolders} from '../host/program-folders.ts';
 
 /** A program of the host and what it is: its version's first line and the digest of its file. */
@@ -30,11 +30,11 @@ export class HostTools {
     const path = locate(name);
     if (path === undefined) return undefined;
     const stat = statSync(path);
-    const memo = `tool:${path}:${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
+    const memo = `tool-2:${path}:${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
     const known = this.#store.memo(memo);
     if (known !== undefined) return JSON.parse(known) as HostTool;
     const version = versionOf(name, path);
-    const tool: HostTool = {path, version, identity: sha256(`${version}\n${digestFile(realpathSync(path))}`)};
+    const tool: HostTool = {path, version, identity: `${version} sha256:${digestFile(realpathSync(path))}`};
     this.#store.setMemo(memo, JSON.stringify(tool));
     return tool;
   }

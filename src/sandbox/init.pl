@@ -3,7 +3,8 @@
 #
 # Started by unshare(1) in fresh mount, PID, IPC, UTS (and network) namespaces, as root or as the root of a user
 # namespace. Standard input is a pipe that fgimage holds: when it closes, because fgimage ended in whatever way,
-# everything in here is killed, and with the last process the mounts are gone.
+# everything in here is killed, and with the last process the mounts are gone. `watch N` names another descriptor for
+# that, `watch none` no such; `terminal` leaves standard input and the controlling terminal to the command.
 #
 # usage: init.pl OPERATION ... exec ARGV ...
 # Only perl-base is needed. System calls are made by number, because no module of perl-base wraps them.
@@ -21,7 +22,7 @@ my $call = $calls{$machine} or die "fgimage sandbox: no system call table for $m
 
 use constant {
   MS_RDONLY => 1, MS_NOSUID => 2, MS_NODEV => 4, MS_NOEXEC => 8, MS_REMOUNT => 32, MS_BIND => 4096, MS_REC => 16384,
-  MNT_DETACH => 2, PR_CAPBSET_DROP => 24, PR_SET_NO_NEW_PRIVS => 38,
+  MNT_DETACH => 2, PR_CAPBSET_DROP => 24, PR_SET_SECCOMP => 22,
 };
 # capabilities(7): nothing in an image build loads modules, touches raw I/O, the clock, the kernel log, makes device
 # nodes or mounts. Without SYS_ADMIN and MKNOD a script cannot reach the host's devices even as the real root.
@@ -108,11 +109,35 @@ sub pivot {
   chdir '/' or fail('chdir /');
 }
 
+# A process that shares a terminal could type into it, and the caller's shell would read that afterwards: ioctl(2) with
+# TIOCSTI and TIOCLINUX is refused by a filter (seccomp(2)), and so is every system call of another kind of machine,
+# whose numbers mean something else.
+sub refuse_typing {
+  my ($arch, $ioctl) = $machine eq 'x86_64' ? (0xC000003E, 16) : (0xC00000B7, 29);
+  my $step = sub { pack 'S C C L', @_ };
+  my ($load, $equal, $above, $return) = (0x20, 0x15, 0x35, 0x06); # BPF_LD|W|ABS, JMP|JEQ|K, JMP|JGE|K, RET|K
+  my $program = join '', (
+    $step->($load, 0, 0, 4),               # seccomp_data.arch
+    $step->($equal, 0, 7, $arch),
+    $step->($load, 0, 0, 0),               # seccomp_data.nr
+    $step->($above, 5, 0, 0x40000000),     # x32
+    $step->($equal, 0, 3, $ioctl),
+    $step->($load, 0, 0, 24),              # low half of args[1]
+    $step->($equal, 2, 0, 0x5412),         # TIOCSTI
+    $step->($equal, 1, 0, 0x541C),         # TIOCLINUX
+    $step->($return, 0, 0, 0x7FFF0000),    # SECCOMP_RET_ALLOW
+    $step->($return, 0, 0, 0x00050000 | EPERM),
+  );
+  my $filter = pack 'S x6 P', length($program) / 8, $program; # sock_fprog
+  syscall($call->{prctl}, PR_SET_SECCOMP, 2, $filter, 0, 0) == 0 or fail('seccomp');
+}
+
 sub drop_capabilities {
   syscall($call->{prctl}, PR_CAPBSET_DROP, $_, 0, 0, 0) for @dropped_capabilities;
 }
 
 my $root = '';
+my ($watched, $terminal) = (0, 0);
 umask 022;
 while (defined(my $operation = shift @ARGV)) {
   if    ($operation eq 'chdir')    { my $d = shift @ARGV; chdir $d or fail("chdir $d") }
@@ -126,16 +151,22 @@ while (defined(my $operation = shift @ARGV)) {
   elsif ($operation eq 'dev')      { make_dev($root) }
   elsif ($operation eq 'pivot')    { pivot($root) }
   elsif ($operation eq 'drop-capabilities') { drop_capabilities() }
+  elsif ($operation eq 'watch')    { $watched = shift @ARGV }
+  elsif ($operation eq 'terminal') { $terminal = 1 }
   elsif ($operation eq 'exec')     { last }
   else { die "fgimage sandbox: unknown operation $operation\n" }
 }
 @ARGV or die "fgimage sandbox: nothing to run\n";
 
+my $pipe = $watched eq '0' ? \*STDIN : undef;
+if (!defined $pipe && $watched ne 'none') { open($pipe, "<&=$watched") or fail("descriptor $watched") }
+refuse_typing() if $terminal;
+
 my $child = fork;
 defined $child or fail('fork');
 if ($child == 0) {
-  open STDIN, '<', '/dev/null';
-  POSIX::setsid();
+  if ($terminal) { POSIX::close(fileno $pipe) if defined $pipe && fileno $pipe > 2 }
+  else { open STDIN, '<', '/dev/null'; POSIX::setsid() }
   no warnings 'exec';
   exec { $ARGV[0] } @ARGV or do { print STDERR "fgimage sandbox: cannot run $ARGV[0]: $!\n"; POSIX::_exit(127) };
 }
@@ -144,14 +175,16 @@ if ($child == 0) {
 my $status;
 $SIG{CHLD} = sub { };
 $SIG{TERM} = $SIG{INT} = sub { kill 'KILL', -1 };
+# Ctrl-C reaches every process in the terminal's foreground, this one too: there it is the command's to answer.
+$SIG{INT} = $SIG{QUIT} = 'IGNORE' if $terminal;
 until (defined $status) {
   while ((my $ended = waitpid(-1, POSIX::WNOHANG())) > 0) { $status = $? if $ended == $child }
   last if defined $status;
   my $ready = '';
-  vec($ready, 0, 1) = 1;
+  vec($ready, fileno $pipe, 1) = 1 if defined $pipe;
   my $count = select($ready, undef, undef, 0.5);
   next if $count <= 0;
-  my $read = sysread STDIN, my $byte, 1;
+  my $read = sysread $pipe, my $byte, 1;
   if (defined $read && $read == 0) { kill 'KILL', -1; POSIX::_exit(137) }
 }
 POSIX::_exit($status & 127 ? 128 + ($status & 127) : $status >> 8);

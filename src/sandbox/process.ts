@@ -20,9 +20,16 @@ export interface ProcessOutcome {
   readonly timedOut: boolean;
 }
 
-/** The log of one stage: a file, its last lines, and whoever listens. */
+/** A command as it was started. */
+export interface StartedCommand {
+  readonly command: readonly string[];
+  readonly options: RunProcessOptions;
+}
+
+/** The log of one stage: a file, its last lines, the commands that were started, and whoever listens. */
 export class CommandLog {
   readonly path: string;
+  readonly commands: StartedCommand[] = [];
   readonly #file: WriteStream;
   readonly #last: string[] = [];
   readonly #listener: (line: string) => void;
@@ -65,6 +72,7 @@ export async function runProcess(
 ): Promise<ProcessOutcome> {
   const {execa} = await import('execa');
   const [file, ...args] = command;
+  options.log.commands.push({command, options});
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : {cwd: options.cwd}),
     env: {...options.env},

@@ -8,7 +8,10 @@ import {runProcess} from './process.ts';
  * overlay of its input layers; with the last process in there the mounts are gone, and when fgimage itself ends, in
  * whatever way, so does everything in there.
  */
-export interface SandboxRequest extends RunProcessOptions {
+export interface SandboxRequest extends SandboxSetup, RunProcessOptions {}
+
+/** What a sandbox is made of and the command that runs in it. */
+export interface SandboxSetup {
   /** Folder that `lowers`, `upper` and `work` are relative to: the cache. overlay's options hold no other path. */
   readonly base: string;
   /** Input layers, the topmost first. */
@@ -23,6 +26,13 @@ export interface SandboxRequest extends RunProcessOptions {
   /** Whether the command may use the host's network; without it there is only a loopback. */
   readonly network?: boolean;
   readonly command: readonly [string, ...string[]];
+  /**
+   * How the end of whoever started the sandbox is noticed: standard input closes (the default), descriptor 3 closes, or
+   * not at all, as unshare(1) stands in its starter's place and takes everything along.
+   */
+  readonly watch?: '3' | 'none';
+  /** Whether the command gets standard input and the controlling terminal, with it Ctrl-C; else it has neither. */
+  readonly terminal?: boolean;
 }
 
 export interface Bind {
@@ -33,22 +43,19 @@ export interface Bind {
   readonly mode: 'ro' | 'rw';
 }
 
-/** Environment of every command: nothing of the caller's. */
-export const cleanEnvironment: Readonly<Record<string, string>> = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/root',
-  LC_ALL: 'C.UTF-8',
-  TZ: 'UTC',
-  TERM: 'dumb',
-  SHELL: '/bin/sh',
-};
+export {cleanEnvironment} from './environment.ts';
 
 export function runInSandbox(request: SandboxRequest): Promise<ProcessOutcome> {
   return runProcess(sandboxCommand(request), request);
 }
 
+/** Whether what `runProcess` was given came from `runInSandbox`: then it tells the whole sandbox. */
+export function isSandboxRequest(options: RunProcessOptions): options is SandboxRequest {
+  return 'lowers' in options && 'mountPoint' in options;
+}
+
 /** The argument vector that runs a request: unshare(1), init.pl, its operations, the command. */
-export function sandboxCommand(request: SandboxRequest): readonly [string, ...string[]] {
+export function sandboxCommand(request: SandboxSetup): readonly [string, ...string[]] {
   const namespaces = [
     '--mount',
     '--pid',
@@ -81,6 +88,8 @@ export function sandboxCommand(request: SandboxRequest): readonly [string, ...st
   for (const bind of request.binds ?? [])
     operations.push('bind', bind.kind, bind.mode, bind.source, bind.path);
   if (request.inside === 'image') operations.push('pivot', 'drop-capabilities');
+  if (request.watch !== undefined) operations.push('watch', request.watch);
+  if (request.terminal === true) operations.push('terminal');
   return [
     'unshare',
     ...namespaces,
@@ -96,7 +105,7 @@ export function sandboxCommand(request: SandboxRequest): readonly [string, ...st
  * overlayfs's options. `userxattr` keeps its marks in user.* attributes, as only that works in a user namespace and
  * layers are to be alike; `volatile` leaves out its fsync calls, since a layer is flushed as a whole before it counts.
  */
-function overlayOptions({lowers, writable}: SandboxRequest): string {
+function overlayOptions({lowers, writable}: SandboxSetup): string {
   const options = [`lowerdir=${lowers.join(':')}`, 'userxattr'];
   if (writable !== undefined)
     options.push(`upperdir=${writable.upper}`, `workdir=${writable.work}`, 'volatile');

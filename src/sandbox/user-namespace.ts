@@ -15,8 +15,8 @@ export function canEnterUserNamespace(): boolean {
   return spawnSync('unshare', [...mapping, '--', 'true'], {stdio: 'ignore'}).status === 0;
 }
 
-/** Runs this same command line inside, and gives its exit code. Signals reach the inner process. */
-export function enterUserNamespace(): Promise<number> {
+/** Runs this same command line inside, and gives its exit code. Signals reach the inner process, as does an abort. */
+export function enterUserNamespace(abort?: AbortSignal): Promise<number> {
   const child = spawn(
     'unshare',
     [
@@ -37,6 +37,7 @@ export function enterUserNamespace(): Promise<number> {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, forward);
+  abort?.addEventListener('abort', () => child.kill('SIGTERM'), {once: true});
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));

@@ -25,7 +25,7 @@ export interface ImageTree {
 }
 
 /** Keys of a file that no image has. */
-const fileKeys = new Set(['version', 'name', 'extends', 'images']);
+const fileKeys = new Set(['version', 'name', 'extends', 'cache', 'images']);
 
 const codeNames: Readonly<Record<string, string>> = {11: 'bullseye', 12: 'bookworm', 13: 'trixie'};
 

@@ -1,6 +1,7 @@
 import {dirname, isAbsolute, join, relative, resolve} from 'node:path';
 import {targetSchemas} from '../../targets/schemas.ts';
 import {fail, ok, type Result} from '../result.ts';
+import {type CacheSettings, readCacheSettings} from './cache-settings.ts';
 import {checkImage} from './check.ts';
 import {checkPaths} from './check-paths.ts';
 import {type Diagnostic, type Position, sortDiagnostics} from './diagnostic.ts';
@@ -38,6 +39,7 @@ export interface LoadedSpec {
   /** Every spec file that was read, with absolute paths, the main one first. */
   readonly files: readonly {readonly path: string; readonly sha256: string}[];
   readonly warnings: readonly Diagnostic[];
+  readonly cache: CacheSettings;
   /**
    * Where a value of an image was written: `locate('web', ['packages', 3])`. A path that leads further than the file
    * (a default, a derived value) gives the nearest value around it; undefined where there is no such image.
@@ -83,12 +85,18 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
     images,
     files: reading.sources.map(({absolute, sha256}) => ({path: absolute, sha256})),
     warnings: diagnostics,
+    cache: readCacheSettings(cacheJson(merged)),
     locate: (image, path) =>
       locate(
         found.find(({tree}) => tree.name === image),
         path,
       ),
   });
+}
+
+function cacheJson(merged: MapTree): unknown {
+  const entry = merged.entries.get('cache');
+  return entry === undefined ? undefined : toJson(entry.value);
 }
 
 interface FoundImage {

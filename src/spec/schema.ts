@@ -1,4 +1,5 @@
 import {z} from 'zod';
+import {Cache} from './cache-settings.ts';
 import {
   entryName,
   hostname,
@@ -246,6 +247,7 @@ export async function specSchemas() {
     extends: projectPath
       .describe('Another spec file, relative to the project, that this one builds on.')
       .exactOptional(),
+    cache: Cache.exactOptional(),
     ...shape,
     images: z
       .record(entryName, z.union([z.null(), image]))

@@ -18,6 +18,7 @@ export const runAdapt: StageRunner = async (context) => {
     archive: context.node.dependsOn[0] ?? '',
   });
   if (!installed.ok) return fail({failure: installed.error});
+  if (installed.value.known) return ok({result: {}});
   context.progress('Configuring');
   const changed = await applyChanges(context, [
     ...plan.files.map(fileChange),
@@ -45,6 +46,7 @@ export const runInitramfs: StageRunner = async (context) => {
     archive: context.node.dependsOn[0] ?? '',
   });
   if (!installed.ok) return fail({failure: installed.error});
+  if (installed.value.known) return ok({result: {}});
   if (plan.initramfsFiles.length > 0) {
     const written = await applyChanges(inScratch, plan.initramfsFiles.map(fileChange));
     if (!written.ok) return fail({failure: written.error});

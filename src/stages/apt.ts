@@ -20,6 +20,11 @@ export interface AptRequest {
   readonly archive: string;
 }
 
+/** `known`: what the stage gives with these very packages is in the cache, so it need not go on. */
+export interface Installed {
+  readonly known: boolean;
+}
+
 /**
  * Installs and removes packages in the stage's tree. The image's own apt resolves them, without network, the host's
  * apt fetches them into the shared package cache and verifies them, and the image's apt installs them, again
@@ -28,8 +33,9 @@ export interface AptRequest {
 export async function installPackages(
   context: StageContext,
   request: AptRequest,
-): Promise<Result<void, StageFailure>> {
-  if (request.install.length === 0 && request.remove.length === 0) return ok(undefined);
+): Promise<Result<Installed, StageFailure>> {
+  if (request.install.length === 0 && request.remove.length === 0)
+    return ok({known: context.isKnown({packages: []}, request.archive)});
   const archives = join(context.work, 'archives');
   mkdirSync(join(archives, 'partial'), {recursive: true});
   const binds = aptBinds(context, {archive: request.archive, archives});
@@ -61,6 +67,9 @@ export async function installPackages(
   });
   if (!resolved.ok) return resolved;
 
+  const packages = needed.map(({fileName, sha256}) => `${fileName} ${sha256}`).sort();
+  if (context.isKnown({packages}, request.archive)) return ok({known: true});
+
   const fetched = await fetchPackages(context, needed, archives);
   if (!fetched.ok) return fetched;
 
@@ -76,7 +85,7 @@ export async function installPackages(
     '--',
     ...words,
   ];
-  return runInTree(context, {
+  const installed = await runInTree(context, {
     command: ['/bin/sh', '-c', installScript, 'sh', ...install.toSpliced(1, 0, '-o', 'APT::Status-Fd=3')],
     shown: install,
     writable: true,
@@ -88,6 +97,7 @@ export async function installPackages(
       return false;
     },
   });
+  return installed.ok ? ok({known: false}) : installed;
 }
 
 /**
@@ -188,13 +198,15 @@ async function fetchPackages(
   archives: string,
 ): Promise<Result<void, StageFailure>> {
   const cache = context.store.layout.packages;
-  const missing = needed.filter(({fileName, sha256}) => !isCached(join(cache, fileName), sha256));
-  if (missing.length > 0) {
+  for (;;) {
+    for (const {fileName, sha256} of needed) {
+      if (isCached(join(cache, fileName), sha256)) linkOver(join(cache, fileName), join(archives, fileName));
+    }
+    const missing = needed.filter(({fileName}) => !existsSync(join(archives, fileName)));
+    if (missing.length === 0) return ok(undefined);
     const downloaded = await download(context, missing);
     if (!downloaded.ok) return downloaded;
   }
-  for (const {fileName} of needed) linkOver(join(cache, fileName), join(archives, fileName));
-  return ok(undefined);
 }
 
 /** A cached package whose bytes have changed is set aside and fetched again. */
@@ -282,7 +294,8 @@ function linkOver(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
+    // gc may have taken a package that nobody was using; apt, or the stage, then fetches it.
+    if (!isErrno(error, 'EEXIST', 'ENOENT')) throw error;
   }
 }
 

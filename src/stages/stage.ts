@@ -24,6 +24,11 @@ export interface StageContext {
   readonly signal: AbortSignal;
   /** Absolute paths of the host's programs named in the node's `tools`. */
   readonly tool: (name: string) => string;
+  /**
+   * Whether it is known what the stage gives when `refinement`, which it found out, stands in the place of the input
+   * `instead`: packages resolved from newer lists are often the same. Then the stage is to end at once.
+   */
+  readonly isKnown: (refinement: JsonObject, instead: string) => boolean;
   readonly progress: (message: string, fraction?: number) => void;
   readonly warn: (message: string, hint?: string) => void;
 }

@@ -1,3 +1,4 @@
+import {posix} from 'node:path';
 import {unreachable} from '../result.ts';
 import type {CheckResult, StageFailed, StageFailure} from '../run/events.ts';
 import {formatCommand, formatDuration, printable, printableLines} from './format.ts';
@@ -22,6 +23,10 @@ export function failureReason(failure: StageFailure): string {
       return `files changed while they were being read: ${failure.paths.map(printable).join(', ')}`;
     case 'no-space':
       return `no space left: ${printable(failure.message)}`;
+    case 'failed-before':
+      return 'it failed before, and nothing that it is made of has changed';
+    case 'io-error':
+      return `the disk fails: ${printable(failure.message)}`;
     case 'tool-missing':
       return `the host lacks ${printable(failure.tool)}`;
     case 'refused':
@@ -31,11 +36,15 @@ export function failureReason(failure: StageFailure): string {
   }
 }
 
-/** What follows the first line of a failure: command, checks, last lines of the log, its path, the mend. */
+/** What follows the first line of a failure: command, checks, last lines of the log, its path, the mend, the work. */
 export function failureDetails({
-  failure,
-  checks = [],
-}: Pick<StageFailed, 'failure' | 'checks'>): readonly string[] {
+  keptWork,
+  ...failed
+}: Pick<StageFailed, 'failure' | 'checks' | 'keptWork'>): readonly string[] {
+  return [...details(failed), ...(keptWork === undefined ? [] : [keptLine(keptWork)])];
+}
+
+function details({failure, checks = []}: Pick<StageFailed, 'failure' | 'checks'>): readonly string[] {
   switch (failure.reason) {
     case 'command-failed':
       return [
@@ -52,6 +61,8 @@ export function failureDetails({
     case 'input-changed':
       return hintLine('Nothing may write to the project while it is built; run the build again');
     case 'no-space':
+    case 'failed-before':
+    case 'io-error':
     case 'tool-missing':
     case 'refused':
       return hintLine(failure.hint);
@@ -78,6 +89,11 @@ function logTail({
   const lines = lastLines.map(printable).filter((line) => line !== '');
   const tail = lines.length === 0 ? [] : ['last lines of the log:', ...lines.map((line) => `  | ${line}`)];
   return [...tail, `log: ${printable(logPath)}`];
+}
+
+/** As it can be pasted. */
+function keptLine(folder: string): string {
+  return `its work is kept; to run its last command again: ${printable(formatCommand([posix.join(folder, 'rerun.sh')]))}`;
 }
 
 function hintLine(hint: string | undefined): readonly string[] {

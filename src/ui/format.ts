@@ -18,6 +18,11 @@ export function formatElapsed(durationMs: number): string {
   return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
 }
 
+/** `2026-11-20 14:02 UTC` */
+export function formatTime(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
 const sizeUnits = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
 /** `512 B`, `1.5 KiB`, `182 MiB`: three digits at most, powers of 1024. */

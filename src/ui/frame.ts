@@ -89,11 +89,17 @@ function stageDetail(stage: StageView, now: number, verbose: boolean): string {
     case 'waiting':
       return workDetail(stage, now, verbose);
     case 'done':
-      return formatDuration(stage.durationMs ?? 0);
-    case 'cached':
-      return stage.savedMs === undefined || stage.savedMs === 0
-        ? 'cached'
-        : `cached, ${formatDuration(stage.savedMs)} saved`;
+      return [
+        formatDuration(stage.durationMs ?? 0),
+        ...(stage.finished?.unchanged === true ? ['same content as before'] : []),
+      ].join(', ');
+    case 'cached': {
+      const savedMs = stage.cached?.savedMs ?? 0;
+      return [
+        stage.cached?.from === 'remote' ? 'in the remote cache' : 'cached',
+        ...(savedMs > 0 ? [`${formatDuration(savedMs)} saved`] : []),
+      ].join(', ');
+    }
     case 'failed':
       return `failed after ${formatDuration(stage.durationMs ?? 0)}${stage.failure === undefined ? '' : `: ${failureReason(stage.failure.failure)}`}`;
     case 'skipped':

@@ -1,4 +1,14 @@
-import type {RunEvent, RunFinished, StageFailed, StagePlanned, Warning} from '../run/events.ts';
+import type {
+  ContentCorrupt,
+  RunEvent,
+  RunFinished,
+  StageCached,
+  StageFailed,
+  StageFinished,
+  StagePlanned,
+  StageWaiting,
+  Warning,
+} from '../run/events.ts';
 
 export type StageState = 'planned' | 'waiting' | 'running' | 'done' | 'cached' | 'failed' | 'skipped';
 
@@ -13,7 +23,8 @@ export interface StageView {
   readonly message?: string;
   readonly fraction?: number | undefined;
   readonly lastLine?: string;
-  readonly savedMs?: number;
+  readonly cached?: StageCached;
+  readonly finished?: StageFinished;
   readonly failure?: StageFailed;
   readonly because?: string;
 }
@@ -40,12 +51,6 @@ export class RunModel {
     return count;
   }
 
-  get savedMs(): number {
-    let sum = 0;
-    for (const {savedMs} of this.#stages.values()) sum += savedMs ?? 0;
-    return sum;
-  }
-
   apply(event: RunEvent): void {
     switch (event.type) {
       case 'run-started':
@@ -55,17 +60,19 @@ export class RunModel {
         this.#stages.set(event.stage, {plan: event, state: 'planned'});
         break;
       case 'stage-cached':
-        this.#change(event.stage, {state: 'cached', savedMs: event.savedMs});
+        // What ran stays so when it is looked up once more.
+        if (this.stage(event.stage)?.state !== 'done')
+          this.#enter(event.stage, {state: 'cached', cached: event});
         break;
       case 'stage-waiting':
-        this.#change(event.stage, {
+        this.#enter(event.stage, {
           state: 'waiting',
           since: event.time,
           message: waitingMessage(event.owner),
         });
         break;
       case 'stage-started':
-        this.#change(event.stage, {state: 'running', since: event.time, message: ''});
+        this.#enter(event.stage, {state: 'running', since: event.time});
         break;
       case 'stage-progress':
         /* Without a fraction the one before ends: `Downloading 90 %` must not become `Unpacking 90 %`. */
@@ -75,24 +82,35 @@ export class RunModel {
         this.#change(event.stage, {lastLine: event.line});
         break;
       case 'stage-finished':
-        this.#change(event.stage, {state: 'done', durationMs: event.durationMs});
+        this.#enter(event.stage, {state: 'done', durationMs: event.durationMs, finished: event});
         break;
       case 'stage-failed':
-        this.#change(event.stage, {state: 'failed', durationMs: event.durationMs, failure: event});
+        this.#enter(event.stage, {state: 'failed', durationMs: event.durationMs, failure: event});
         break;
       case 'stage-skipped':
-        this.#change(event.stage, {
+        this.#enter(event.stage, {
           state: 'skipped',
           ...(event.because === undefined ? {} : {because: event.because}),
         });
         break;
+      case 'content-corrupt':
+        this.warnings.push(corruptWarning(event));
+        break;
       case 'warning':
         this.warnings.push(event);
+        break;
+      case 'stage-fetched':
         break;
       case 'run-finished':
         this.finished = event;
         break;
     }
+  }
+
+  /** What was known of the state before is over: a cached stage may have to run after all. */
+  #enter(stage: string, view: Omit<StageView, 'plan'>): void {
+    const before = this.#stages.get(stage);
+    if (before !== undefined) this.#stages.set(stage, {plan: before.plan, ...view});
   }
 
   /** A stage that was never planned is a defect of the runner; a view shows what it can and goes on. */
@@ -102,6 +120,18 @@ export class RunModel {
   }
 }
 
-export function waitingMessage(owner: {readonly pid: number; readonly host: string}): string {
-  return `waiting for process ${owner.pid} on ${owner.host}, which runs the same`;
+export function waitingMessage({pid, host, command, since}: StageWaiting['owner']): string {
+  const time = new Date(since).toISOString().slice(11, 19);
+  return `waiting for process ${pid} on ${host}, which runs the same since ${time} UTC: ${command}`;
+}
+
+/** Content that was damaged, in the words of a warning. */
+export function corruptWarning({time, stage, digest, problem, place}: ContentCorrupt): Warning {
+  return {
+    type: 'warning',
+    time,
+    stage,
+    message: `its content ${digest.slice(0, 12)} was damaged and does not count any more: ${problem}`,
+    hint: `It was set aside as ${place}; look at the disk and the memory of this machine`,
+  };
 }

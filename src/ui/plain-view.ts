@@ -1,8 +1,10 @@
-import type {RunEvent} from '../run/events.ts';
+import type {Reason} from '../plan/explain.ts';
+import type {RunEvent, StageCached, StageFinished} from '../run/events.ts';
 import {failureReason} from './failure.ts';
-import {formatCount, formatDuration, formatPercent, printable} from './format.ts';
-import {RunModel, waitingMessage} from './model.ts';
+import {formatCount, formatDuration, formatPercent, formatSize, printable} from './format.ts';
+import {corruptWarning, RunModel, waitingMessage} from './model.ts';
 import {createProgressThrottle} from './progress-throttle.ts';
+import {formatReason} from './reasons.ts';
 import {createStyle} from './style.ts';
 import {formatSummary, formatWarning} from './summary.ts';
 import type {View, ViewOptions} from './view.ts';
@@ -11,7 +13,11 @@ import type {View, ViewOptions} from './view.ts';
  * One line a transition, each with its stage in front, so that the lines of stages that run side by side can be told
  * apart and searched for in a CI log. No control sequences.
  */
-export function createPlainView({stream, verbose}: Pick<ViewOptions, 'stream' | 'verbose'>): View {
+export function createPlainView({
+  stream,
+  verbose,
+  replay,
+}: Pick<ViewOptions, 'stream' | 'verbose' | 'replay'>): View {
   const model = new RunModel();
   const style = createStyle(false);
   const throttle = createProgressThrottle();
@@ -23,25 +29,29 @@ export function createPlainView({stream, verbose}: Pick<ViewOptions, 'stream' | 
       case 'stage-planned':
         return [];
       case 'stage-cached':
+        return [told(event.stage, cachedLine(event))];
+      case 'stage-fetched': {
+        const {sizeBytes, durationMs, from} = event;
         return [
-          told(event.stage, `cached${event.savedMs > 0 ? ` (${formatDuration(event.savedMs)} saved)` : ''}`),
+          told(event.stage, `fetched ${formatSize(sizeBytes)} from ${from} in ${formatDuration(durationMs)}`),
         ];
+      }
       case 'stage-waiting':
         return [told(event.stage, waitingMessage(event.owner))];
       case 'stage-started':
         throttle.start(event);
-        return [told(event.stage, 'started')];
+        return [told(event.stage, `started${because(event.reasons)}`)];
       case 'stage-progress': {
         if (!throttle.admits(event)) return [];
         const percent = event.fraction === undefined ? '' : ` (${formatPercent(event.fraction)})`;
         return [told(event.stage, `${event.message}${percent}`)];
       }
       case 'stage-log':
-        return verbose ? [told(event.stage, `| ${event.line}`)] : [];
+        return verbose || (replay && model.stage(event.stage)?.state === 'cached')
+          ? [told(event.stage, `| ${event.line}`)]
+          : [];
       case 'stage-finished':
-        return [
-          told(event.stage, `finished in ${formatDuration(event.durationMs)}${checksPassed(event.checks)}`),
-        ];
+        return [told(event.stage, finishedLine(event))];
       case 'stage-failed':
         return [
           told(
@@ -56,10 +66,12 @@ export function createPlainView({stream, verbose}: Pick<ViewOptions, 'stream' | 
             event.because === undefined ? 'not run: cancelled' : `not run: ${event.because} failed`,
           ),
         ];
+      case 'content-corrupt':
+        return formatWarning(corruptWarning(event), style);
       case 'warning':
         return formatWarning(event, style);
       case 'run-finished':
-        return formatSummary(model, style);
+        return formatSummary(model, {style, verbose});
     }
   };
 
@@ -76,6 +88,22 @@ function told(stage: string, text: string): string {
   return `[${printable(stage)}] ${printable(text)}`.trimEnd();
 }
 
-function checksPassed(checks: readonly unknown[] | undefined): string {
-  return checks === undefined ? '' : `, ${formatCount(checks.length, 'check')} passed`;
+function cachedLine({from, savedMs}: StageCached): string {
+  const saved = savedMs > 0 ? ` (${formatDuration(savedMs)} saved)` : '';
+  return `${from === 'remote' ? 'in the remote cache' : 'cached'}${saved}`;
+}
+
+/** What tells most of why it runs; that a stage was never built before needs no words. */
+function because(reasons: readonly Reason[] = []): string {
+  const [first, ...others] = reasons;
+  if (first === undefined || first.reason === 'never-built') return '';
+  return `: ${formatReason(first)}${others.length === 0 ? '' : `, and ${formatCount(others.length, 'more reason')}`}`;
+}
+
+function finishedLine({durationMs, unchanged, checks}: StageFinished): string {
+  return [
+    `finished in ${formatDuration(durationMs)}`,
+    ...(unchanged ? ['same content as before'] : []),
+    ...(checks === undefined ? [] : [`${formatCount(checks.length, 'check')} passed`]),
+  ].join(', ');
 }

@@ -1,4 +1,4 @@
-import {RunModel} from './model.ts';
+import {corruptWarning, RunModel} from './model.ts';
 import {createStyle} from './style.ts';
 import {formatFailures, formatWarning, outputPath} from './summary.ts';
 import type {View, ViewOptions} from './view.ts';
@@ -15,6 +15,7 @@ export function createQuietView({stream}: Pick<ViewOptions, 'stream'>): View {
     handle(event) {
       model.apply(event);
       if (event.type === 'warning') write(formatWarning(event, style));
+      if (event.type === 'content-corrupt') write(formatWarning(corruptWarning(event), style));
       if (event.type !== 'run-finished') return;
       write(formatFailures(model, style).flat());
       for (const output of event.outputs) {

@@ -1,19 +1,22 @@
 import {posix} from 'node:path';
-import type {Output, RunFinished, Warning} from '../run/events.ts';
+import type {Output, PathStep, RunFinished, Warning} from '../run/events.ts';
 import {failureDetails, failureReason} from './failure.ts';
 import {formatCount, formatDuration, formatSize, printable} from './format.ts';
 import type {RunModel, StageView} from './model.ts';
 import type {Style} from './style.ts';
 import {type Cell, formatTable} from './table.ts';
 
-/** The text that closes a run: failures with their logs, images and targets, and what the run cost. */
-export function formatSummary(model: RunModel, style: Style): readonly string[] {
+/** The text that closes a run: failures with their logs, images and targets, and what the run cost and saved. */
+export function formatSummary(
+  model: RunModel,
+  {style, verbose}: {readonly style: Style; readonly verbose: boolean},
+): readonly string[] {
   const {finished} = model;
   if (finished === undefined) return [];
   const blocks = [
     ...formatFailures(model, style),
     ...(finished.outputs.length === 0 ? [] : [formatOutputs(finished.outputs, style)]),
-    [closingLine(finished, model.savedMs, style)],
+    [closingLine(finished, style), ...footer(finished, verbose)],
   ];
   return blocks.flatMap((block) => ['', ...block]);
 }
@@ -79,13 +82,46 @@ function outputRow(output: Output, style: Style): readonly Cell[] {
   ];
 }
 
-function closingLine({outcome, durationMs, stages}: RunFinished, savedMs: number, style: Style): string {
+function closingLine({outcome, durationMs, stages, savedMs}: RunFinished, style: Style): string {
+  const count = stages.run + stages.cached + stages.failed + stages.skipped;
   const parts = [
     `${formatCount(stages.run, 'stage')} run`,
-    `${stages.cached} cached${savedMs > 0 ? ` (${formatDuration(savedMs)} saved)` : ''}`,
+    `${stages.cached} of ${count} cached${savedMs > 0 ? ` (${formatDuration(savedMs)} saved)` : ''}`,
     ...(stages.failed > 0 ? [`${stages.failed} failed`] : []),
     ...(stages.skipped > 0 ? [`${stages.skipped} not run`] : []),
   ];
   const paint = {done: style.green, failed: style.red, cancelled: style.yellow}[outcome];
   return `${paint(outcome)} in ${formatDuration(durationMs)}: ${parts.join(', ')}`;
+}
+
+function footer({criticalPath, durationMs, remote, trace}: RunFinished, verbose: boolean): readonly string[] {
+  return [
+    ...(criticalPath.length === 0 ? [] : [pathLine(criticalPath, durationMs)]),
+    ...(remote === undefined ? [] : [printable(remote)]),
+    ...(verbose && trace !== undefined ? [`trace: ${printable(trace)}`] : []),
+  ];
+}
+
+/** How many stages of a path are named. */
+const namedSteps = 6;
+
+/** `critical path: base 18 s → … → packages 12 s → pack:web/hpc 9.0 s (41 s of 55 s)`: the longest, and the last. */
+function pathLine(path: readonly PathStep[], wallMs: number): string {
+  const last = path.at(-1);
+  const longest = path.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, namedSteps - 1);
+  const named = new Set(path.length <= namedSteps ? path : last === undefined ? longest : [...longest, last]);
+  const texts = path.map((step) =>
+    named.has(step)
+      ? `${step === last ? printable(step.stage) : shortName(step.stage)} ${formatDuration(step.durationMs)}`
+      : '…',
+  );
+  const chain = texts.filter((text, index) => text !== '…' || texts[index - 1] !== '…').join(' → ');
+  const sum = path.reduce((total, {durationMs}) => total + durationMs, 0);
+  return `critical path: ${chain} (${formatDuration(sum)} of ${formatDuration(wallMs)})`;
+}
+
+/** `packages` of `customize:web/packages`, `base` of `base:debian-bookworm`: the last stage says whose they are. */
+function shortName(stage: string): string {
+  const [kind = '', of = ''] = printable(stage).split(':');
+  return kind === 'customize' ? of.slice(of.lastIndexOf('/') + 1) : kind;
 }

@@ -1,3 +1,4 @@
+import {printable} from './format.ts';
 import {formatStage, stageIcon} from './frame.ts';
 import type {LiveList} from './live-list.ts';
 import {RunModel} from './model.ts';
@@ -9,13 +10,15 @@ import type {View, ViewOptions} from './view.ts';
 const listedStages = 60;
 
 /** A live list while stages run; when the view is closed, what ran, warnings and the summary stay in its place. */
-export function createTtyView({stream, verbose, color, columns, rows}: ViewOptions): View {
+export function createTtyView({stream, verbose, replay, color, columns, rows}: ViewOptions): View {
   const model = new RunModel();
   const style = createStyle(color);
   /* A terminal that does not know its size says 0 or nothing. */
   const size = () => ({columns: columns ?? (stream.columns || 80), rows: rows ?? (stream.rows || 24)});
   let live: Promise<LiveList> | undefined;
   let closed = false;
+  /** Lines that have to wait until the list is gone. */
+  const replayed: string[] = [];
 
   /** Not before something runs: a build that is wholly cached must not wait for listr2 to load. */
   const startLive = async (): Promise<LiveList> => {
@@ -38,6 +41,11 @@ export function createTtyView({stream, verbose, color, columns, rows}: ViewOptio
   return {
     handle(event) {
       model.apply(event);
+      if (event.type === 'stage-log' && replay && model.stage(event.stage)?.state === 'cached') {
+        const line = `[${printable(event.stage)}] | ${printable(event.line)}`.trimEnd();
+        if (live === undefined) stream.write(`${line}\n`);
+        else replayed.push(line);
+      }
       if (live === undefined && (event.type === 'stage-started' || event.type === 'stage-waiting')) {
         live = startLive();
         /* Reported by close(), which awaits it; until then it must not count as unhandled. */
@@ -49,8 +57,8 @@ export function createTtyView({stream, verbose, color, columns, rows}: ViewOptio
       closed = true;
       await (await live)?.stop();
       const warnings = model.warnings.flatMap((warning) => formatWarning(warning, style));
-      for (const line of [...ranStages(), ...warnings, ...formatSummary(model, style)])
-        stream.write(`${line}\n`);
+      const summary = formatSummary(model, {style, verbose});
+      for (const line of [...replayed, ...ranStages(), ...warnings, ...summary]) stream.write(`${line}\n`);
     },
   };
 }

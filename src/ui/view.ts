@@ -1,4 +1,4 @@
-import type {RunEvent} from '../run/events.ts';
+import type {SequencedEvent} from '../run/events.ts';
 import {createJsonView} from './json-view.ts';
 import {createPlainView} from './plain-view.ts';
 import {createQuietView} from './quiet-view.ts';
@@ -8,7 +8,7 @@ export type ViewMode = 'tty' | 'plain' | 'json' | 'quiet';
 
 /** A consumer of a run's events. It never throws for what a child process printed and never decides anything. */
 export interface View {
-  handle(event: RunEvent): void;
+  handle(event: SequencedEvent): void;
   /** Writes what is left, gives the terminal back. Safe to call at any time, also without a `run-finished`. */
   close(): Promise<void>;
 }
@@ -23,6 +23,8 @@ export interface ViewStream {
 export interface ViewOptions {
   readonly mode: ViewMode;
   readonly verbose: boolean;
+  /** Whether the logs of cached stages are printed: their lines come as events like any other. */
+  readonly replay: boolean;
   readonly stream: ViewStream;
   /** Size of the terminal; absent: the stream's own, followed while it changes. */
   readonly columns?: number;

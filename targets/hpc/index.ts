@@ -100,7 +100,18 @@ function testMemoryMiB({test}: JsonObject): number {
 function file(path: string, name: string): TargetFile {
   return {
     path,
-    content: readFileSync(join(packageRoot, 'targets/hpc/files', name), 'utf8'),
+    content: contentOf(name),
     permissions: '0644',
   };
+}
+
+/** Every image of a spec has the same files. */
+const contents = new Map<string, string>();
+
+function contentOf(name: string): string {
+  const known = contents.get(name);
+  if (known !== undefined) return known;
+  const content = readFileSync(join(packageRoot, 'targets/hpc/files', name), 'utf8');
+  contents.set(name, content);
+  return content;
 }

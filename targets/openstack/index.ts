@@ -106,7 +106,18 @@ GRUB_DISABLE_OS_PROBER=true
 function file(path: string, name: string): TargetFile {
   return {
     path,
-    content: readFileSync(join(packageRoot, 'targets/openstack/files', name), 'utf8'),
+    content: contentOf(name),
     permissions: '0644',
   };
+}
+
+/** Every image of a spec has the same files. */
+const contents = new Map<string, string>();
+
+function contentOf(name: string): string {
+  const known = contents.get(name);
+  if (known !== undefined) return known;
+  const content = readFileSync(join(packageRoot, 'targets/openstack/files', name), 'utf8');
+  contents.set(name, content);
+  return content;
 }

@@ -97,7 +97,7 @@ describe('fgimage build of what was built', () => {
     expect(stdout).toMatch(
       /^web +openstack +cached +100 B +not tested .*\/artifacts\/web\/openstack\/artifact$/m,
     );
-    expect(stdout).toMatch(/^done in .*: 0 stages run, 12 cached/m);
+    expect(stdout).toMatch(/^done in .*: 0 stages run, 12 of 12 cached \(12 s saved\)$/m);
     const quiet = await rig.run(['build', '--no-test', '--quiet']);
     expect(quiet.stdout).toBe(
       ['openstack', 'hpc']
@@ -109,7 +109,7 @@ describe('fgimage build of what was built', () => {
   it('prints one event a line for --json', async () => {
     await using rig = await built(bothTargets);
     const events = eventsOf((await rig.run(['build', '--no-test', '--json'])).stdout);
-    expect(events[0]).toMatchObject({type: 'run-started', version: 1, images: ['web']});
+    expect(events[0]).toMatchObject({type: 'run-started', version: 2, images: ['web']});
     expect(stagesOf(events, 'stage-planned').toSorted()).toEqual(stages.toSorted());
     expect(events.at(-1)).toMatchObject({
       type: 'run-finished',

@@ -1,10 +1,11 @@
 import {vi} from 'vitest';
 import {Store} from '../../cache/store.ts';
 import type {StageNode} from '../../src/plan/graph.ts';
-import {stageKey} from '../../src/plan/key.ts';
+import {type KeyParts, stageKey} from '../../src/plan/key.ts';
 import {planImages} from '../../src/plan/plan.ts';
 import {archiveUris} from '../../src/run/host-archive.ts';
 import {HostTools} from '../../src/run/tools.ts';
+import {cleanEnvironment} from '../../src/sandbox/environment.ts';
 import {formatDiagnostics} from '../../src/spec/diagnostic.ts';
 import {loadSpec} from '../../src/spec/load.ts';
 import {targetOfType} from '../../targets/registry.ts';
@@ -38,31 +39,38 @@ export async function seedCache(
     const {images, projectDir} = loaded.value;
     const archiveOf = (os: (typeof images)[number]['os']): ReturnType<typeof archiveUris> =>
       archiveUris(os, store);
-    const request = {images, projectDir, targetOfType, archiveOf, test, onlyImages: [], onlyTargets: []};
+    const request = {
+      ...{images, projectDir, targetOfType, archiveOf, test, onlyImages: [], onlyTargets: []},
+      environment: cleanEnvironment,
+      salt: loaded.value.cache.salt,
+    };
     const tools = new HostTools(store);
     const digests = new Map<string, string>();
     for (const node of (await planImages(request)).nodes) {
       const digest = await publishFiles(store, filesOf(node, packages));
       digests.set(node.id, digest);
-      const {kind, version, params, files} = node;
-      const key = stageKey({
+      const {kind, version, params, files, environment, salt, notes} = node;
+      const parts: KeyParts = {
         kind,
         version,
         params,
         files,
+        environment,
+        ...(salt === undefined ? {} : {salt}),
+        ...(notes === undefined ? {} : {notes}),
         inputs: node.dependsOn.map((id) => [id, digests.get(id) ?? ''] as const),
         tools: Object.fromEntries(node.tools.map((name) => [name, tools.find(name)?.identity ?? ''])),
-      });
+      };
       const result =
         kind === 'pack' ? {artifact: 'artifact', format: 'text', packages: [], kernels: ['6.1']} : {};
       store.record({
-        key,
+        key: stageKey(parts),
         stage: node.id,
         digest,
+        sizeBytes: 100,
         durationMs: 1000,
-        logPath: '/nonexistent',
         startedAt: Date.UTC(2026, 0, 1),
-        parts: {},
+        parts,
         result: {...result, size_bytes: 100},
       });
     }

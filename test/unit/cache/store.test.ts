@@ -2,43 +2,58 @@ import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, wr
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {cacheLayout} from '../../../cache/layout.ts';
-import {type ActionRecord, Store} from '../../../cache/store.ts';
+import type {ActionRecord} from '../../../cache/record.ts';
+import {Store, type StoredAction} from '../../../cache/store.ts';
 import {sha256} from '../../../cache/tree.ts';
 import {HoldingProcess} from '../../rig/child.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 
-/** A store in a folder of its own, closed and removed with its scope. */
+/** A store in a folder of its own with a run that publishes into it; all is closed and removed with its scope. */
 class TemporaryStore {
   readonly folder = new TemporaryFolder();
   readonly store = Store.open(this.folder.join('cache'));
+  readonly run = this.store.openRun();
 
-  /** Makes an object of one file below `tmp/`, as a stage does, and publishes it. */
+  /** Makes an object of one file in the run's folder, as a stage does, and publishes it. */
   async publish(name: string, text: string): Promise<string> {
-    const object = join(this.store.layout.tmp, name);
+    const object = this.object(name);
     mkdirSync(join(object, 'tree'), {recursive: true});
     writeFileSync(join(object, 'tree/file'), text);
     utimesSync(join(object, 'tree/file'), 5, 5);
-    return (await this.store.publish(object, undefined)).digest;
+    return (await this.store.publish(object, {run: this.run})).digest;
+  }
+
+  /** A place in the run's folder. */
+  object(name: string): string {
+    return join(this.run.path, name);
   }
 
   [Symbol.dispose](): void {
+    this.store.closeRun(this.run);
     this.store.close();
     this.folder[Symbol.dispose]();
   }
 }
 
 function record(key: string, digest: string): ActionRecord {
+  return {...stored(key, digest), parts};
+}
+
+/** What `lookup` gives of a record. */
+function stored(key: string, digest: string): StoredAction {
   return {
     key,
     stage: 'base:debian-bookworm-amd64',
     digest,
+    sizeBytes: 5,
     durationMs: 1234,
-    logPath: '/logs/base.log',
+    log: 'log-digest',
     startedAt: 1_700_000_000_000,
-    parts: {kind: 'base', params: {release: 'bookworm'}},
     result: {size_bytes: 5},
   };
 }
+
+const parts = {kind: 'base', params: {release: 'bookworm'}};
 
 /** As if the machine had been started anew since the records were made. */
 function reboot(store: Store): void {
@@ -47,12 +62,15 @@ function reboot(store: Store): void {
 
 describe('Store.open()', () => {
   it('makes the folders of the cache', () => {
-    using cache = new TemporaryStore();
-    const {layout} = cache.store;
-    expect(layout).toEqual(cacheLayout(cache.folder.join('cache')));
-    for (const folder of [layout.objects, layout.tmp, layout.locks, layout.logs, layout.packages])
-      expect(readdirSync(folder)).toEqual([]);
+    using folder = new TemporaryFolder();
+    const store = Store.open(folder.join('cache'));
+    const {layout} = store;
+    expect(layout).toEqual(cacheLayout(folder.join('cache')));
+    const {objects, records, tmp, locks, logs, packages, corrupt, trash, traces} = layout;
+    for (const made of [objects, records, tmp, locks, logs, packages, corrupt, trash, traces])
+      expect(readdirSync(made)).toEqual([]);
     expect(existsSync(layout.database)).toBe(true);
+    store.close();
   });
 
   it('opens a cache again, with all that was in it', async () => {
@@ -60,7 +78,8 @@ describe('Store.open()', () => {
     const digest = await cache.publish('a', 'text');
     cache.store.record(record('k', digest));
     const again = Store.open(cache.store.layout.root);
-    expect(again.lookup('k')).toEqual(record('k', digest));
+    expect(again.lookup('k')).toEqual(stored('k', digest));
+    expect(again.keyParts('k')).toEqual(parts);
     again.close();
   });
 
@@ -86,15 +105,15 @@ describe('publish()', () => {
     const manifest = readFileSync(join(store.objectPath(digest), 'manifest'), 'utf8');
     expect(sha256(manifest)).toBe(digest);
     expect(manifest).toContain(sha256('text'));
-    expect(readdirSync(store.layout.tmp)).toEqual([]);
+    expect(readdirSync(cache.run.path)).toEqual([]);
   });
 
   it('gives the size of the content', async () => {
     using cache = new TemporaryStore();
-    const object = join(cache.store.layout.tmp, 'a');
+    const object = cache.object('a');
     mkdirSync(join(object, 'tree/sub'), {recursive: true});
     writeFileSync(join(object, 'tree/sub/file'), 'four');
-    expect((await cache.store.publish(object, undefined)).sizeBytes).toBe(4);
+    expect((await cache.store.publish(object, {run: cache.run})).sizeBytes).toBe(4);
   });
 
   it('keeps the content that is there already and leaves the new one to the clean-up', async () => {
@@ -105,7 +124,7 @@ describe('publish()', () => {
     expect(await cache.publish('b', 'text')).toBe(digest);
     expect(readdirSync(store.objectPath(digest)).sort()).toEqual(['manifest', 'mark', 'tree']);
     expect(readdirSync(store.layout.objects)).toEqual([digest]);
-    expect(readdirSync(store.layout.tmp)).toEqual(['b']);
+    expect(readdirSync(cache.run.path)).toEqual(['b']);
   });
 
   it('gives the same digest whenever the content was written', async () => {
@@ -113,11 +132,12 @@ describe('publish()', () => {
     const writtenSince = Math.floor(Date.now() / 1000);
     const digests: string[] = [];
     for (const name of ['a', 'b']) {
-      const object = join(cache.store.layout.tmp, name);
+      const object = cache.object(name);
       mkdirSync(join(object, 'tree'), {recursive: true});
       writeFileSync(join(object, 'tree/file'), 'text');
       utimesSync(join(object, 'tree/file'), writtenSince + digests.length, writtenSince + digests.length);
-      digests.push((await cache.store.publish(object, {writtenSince, epoch: 1_686_355_200})).digest);
+      const clamp = {writtenSince, epoch: 1_686_355_200};
+      digests.push((await cache.store.publish(object, {clamp, run: cache.run})).digest);
     }
     expect(digests[0]).toBe(digests[1]);
     expect(cache.store.treePath(digests[0] ?? '')).toContain(digests[0]);
@@ -125,7 +145,7 @@ describe('publish()', () => {
 
   it('leaves nothing at the place of a digest when the tree cannot be read', async () => {
     using cache = new TemporaryStore();
-    await expect(cache.store.publish(join(cache.store.layout.tmp, 'absent'), undefined)).rejects.toThrow();
+    await expect(cache.store.publish(cache.object('absent'), {run: cache.run})).rejects.toThrow();
     expect(readdirSync(cache.store.layout.objects)).toEqual([]);
   });
 
@@ -148,7 +168,8 @@ describe('lookup()', () => {
     using cache = new TemporaryStore();
     const digest = await cache.publish('a', 'text');
     cache.store.record(record('k', digest));
-    expect(cache.store.lookup('k')).toEqual(record('k', digest));
+    expect(cache.store.lookup('k')).toEqual(stored('k', digest));
+    expect(cache.store.keyParts('k')).toEqual(parts);
     expect(cache.store.lookup('other')).toBeUndefined();
   });
 
@@ -208,17 +229,85 @@ describe('flush()', () => {
   });
 });
 
+/** Locks but for that of the run of the test itself. */
+function locksOf({store, run}: TemporaryStore): readonly string[] {
+  return readdirSync(store.layout.locks).filter((name) => !name.includes(run.id));
+}
+
+describe('find()', () => {
+  it('tells what content was that is gone, and why', async () => {
+    using cache = new TemporaryStore();
+    const {store} = cache;
+    const digest = await cache.publish('a', 'text');
+    store.record(record('k', digest));
+    expect(store.find('k')).toEqual({state: 'known', action: stored('k', digest), present: true});
+    store.quarantine(digest);
+    const found = store.find('k');
+    expect(found).toMatchObject({state: 'known', present: false, evicted: {why: 'corrupt'}});
+    expect(store.lookup('k')).toBeUndefined();
+    expect(store.find('other')).toEqual({state: 'absent'});
+  });
+
+  it('has content that came back for all the keys that gave it', async () => {
+    using cache = new TemporaryStore();
+    const {store} = cache;
+    const digest = await cache.publish('a', 'text');
+    for (const key of ['k', 'l']) store.record(record(key, digest));
+    store.quarantine(digest);
+    await cache.publish('b', 'text');
+    store.record(record('k', digest));
+    expect(store.lookup('l')?.digest).toBe(digest);
+  });
+
+  it('knows of a record from elsewhere without its content', () => {
+    using cache = new TemporaryStore();
+    const {store} = cache;
+    store.record(record('k', 'elsewhere'), {present: false});
+    expect(store.find('k')).toMatchObject({state: 'known', present: false, evicted: {why: 'not fetched'}});
+    expect(readdirSync(store.layout.records)).toEqual([]);
+  });
+});
+
+describe('quarantine()', () => {
+  it('sets content aside, so that its records are misses', async () => {
+    using cache = new TemporaryStore();
+    const {store} = cache;
+    const digest = await cache.publish('a', 'text');
+    store.record(record('k', digest));
+    const place = store.quarantine(digest);
+    expect(readFileSync(join(place, 'tree/file'), 'utf8')).toBe('text');
+    expect(store.hasContent(digest)).toBe(false);
+    expect(readdirSync(store.layout.corrupt)).toHaveLength(1);
+  });
+});
+
+describe('openToRead()', () => {
+  it('makes nothing where there is no cache, and reads what there is', async () => {
+    using folder = new TemporaryFolder();
+    const none = Store.openToRead(folder.join('absent'));
+    expect(none.lookup('k')).toBeUndefined();
+    none.close();
+    expect(existsSync(folder.join('absent'))).toBe(false);
+    using cache = new TemporaryStore();
+    const digest = await cache.publish('a', 'text');
+    cache.store.record(record('k', digest));
+    const reader = Store.openToRead(cache.store.layout.root);
+    expect(reader.lookup('k')?.digest).toBe(digest);
+    reader.close();
+  });
+});
+
 describe('openRun() and sweep()', () => {
   it('gives each run a folder of its own and removes it with the run', () => {
     using cache = new TemporaryStore();
     const {store} = cache;
     const [first, second] = [store.openRun(), store.openRun()];
-    expect(readdirSync(store.layout.tmp).sort()).toEqual([first.id, second.id].sort());
+    expect(readdirSync(store.layout.tmp).sort()).toEqual([first.id, second.id, cache.run.id].sort());
     mkdirSync(join(first.path, 'deep/down'), {recursive: true});
     store.closeRun(first);
-    expect(readdirSync(store.layout.tmp)).toEqual([second.id]);
+    expect(readdirSync(store.layout.tmp).sort()).toEqual([second.id, cache.run.id].sort());
     store.closeRun(second);
-    expect(readdirSync(store.layout.locks)).toEqual([]);
+    expect(locksOf(cache)).toEqual([]);
   });
 
   it('leaves the folder of a living run of this process', () => {
@@ -241,14 +330,41 @@ describe('openRun() and sweep()', () => {
     await child.kill();
     store.sweep();
     expect(existsSync(path)).toBe(false);
-    expect(readdirSync(store.layout.locks)).toEqual([]);
+    expect(locksOf(cache)).toEqual([]);
   });
 
   it('removes a folder whose run left no lock', () => {
     using cache = new TemporaryStore();
     mkdirSync(join(cache.store.layout.tmp, 'forgotten/deep'), {recursive: true});
     cache.store.sweep();
-    expect(readdirSync(cache.store.layout.tmp)).toEqual([]);
+    expect(readdirSync(cache.store.layout.tmp)).toEqual([cache.run.id]);
+  });
+
+  it('removes what gc did not come to remove', () => {
+    using cache = new TemporaryStore();
+    mkdirSync(join(cache.store.layout.trash, 'content/tree'), {recursive: true});
+    cache.store.sweep();
+    expect(readdirSync(cache.store.layout.trash)).toEqual([]);
+  });
+
+  it('gives back what a run leased, when it closes and when it is found dead', async () => {
+    using cache = new TemporaryStore();
+    const {store} = cache;
+    const leases = (): unknown =>
+      store.database.prepare('SELECT digest FROM leases ORDER BY digest').pluck().all();
+    const code = `const store = module.Store.open(parameters[0]);
+store.lease(store.openRun(), ['of another process']);
+console.log('leased');`;
+    await using child = await HoldingProcess.start('cache/store.js', code, [store.layout.root]);
+    const run = store.openRun();
+    store.lease(run, ['of this process']);
+    store.sweep();
+    expect(leases()).toEqual(['of another process', 'of this process']);
+    store.closeRun(run);
+    expect(leases()).toEqual(['of another process']);
+    await child.kill();
+    store.sweep();
+    expect(leases()).toEqual([]);
   });
 });
 

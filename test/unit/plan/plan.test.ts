@@ -20,6 +20,7 @@ function plan(images: readonly Image[], request: Partial<PlanRequest> = {}): Pro
     test: true,
     onlyImages: [],
     onlyTargets: [],
+    environment: {LC_ALL: 'C.UTF-8'},
     ...request,
   });
 }

@@ -13,7 +13,7 @@ import {
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {sha256} from '../../../cache/tree.ts';
-import {artifactFiles, deliver, type Parcel} from '../../../src/run/deliver.ts';
+import {artifactFiles, type Delivered, deliver, isDelivered, type Parcel} from '../../../src/run/deliver.ts';
 import type {JsonObject} from '../../../src/spec/image.ts';
 import {publishFiles, TemporaryStore} from '../../rig/stored.ts';
 
@@ -21,12 +21,42 @@ function parcel(digest: string, manifest: JsonObject = {image: 'web'}): Parcel {
   return {image: 'web', target: 'openstack', digest, manifest};
 }
 
+/** Hands out what is as it should be. */
+function delivered(...words: Parameters<typeof deliver>): Delivered {
+  const result = deliver(...words);
+  if (!result.ok) throw new Error(`${result.error} is not what it was`);
+  return result.value;
+}
+
 describe('deliver()', () => {
+  it('hands out nothing that is not what was made', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk', kernel: 'kernel'});
+    writeFileSync(join(cache.store.treePath(digest), 'disk.raw'), 'dirk');
+    expect(deliver(cache.store, output, parcel(digest))).toEqual({ok: false, error: 'disk.raw'});
+    expect(readdirSync(join(output, '.builds'))).toEqual([]);
+    expect(existsSync(join(output, 'web/openstack'))).toBe(false);
+  });
+
+  it('needs nothing of the cache when the artifact lies there whole', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    expect(isDelivered(output, parcel(digest))).toBe(false);
+    const {path} = delivered(cache.store, output, parcel(digest));
+    expect(isDelivered(output, parcel(digest))).toBe(true);
+    rmSync(cache.store.objectPath(digest), {recursive: true});
+    expect(delivered(cache.store, output, parcel(digest))).toEqual({path, changed: false});
+    writeFileSync(join(path, 'disk.raw'), 'shorter'.slice(0, 3));
+    expect(isDelivered(output, parcel(digest))).toBe(false);
+  });
+
   it('puts the files with their manifest behind a link', async () => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.qcow2': 'disk', 'sub/readme': 'text'});
-    expect(deliver(cache.store, output, parcel(digest))).toEqual({
+    expect(delivered(cache.store, output, parcel(digest))).toEqual({
       path: join(output, 'web/openstack'),
       changed: true,
     });
@@ -55,7 +85,7 @@ describe('deliver()', () => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
-    const {path} = deliver(cache.store, output, parcel(digest));
+    const {path} = delivered(cache.store, output, parcel(digest));
     expect(statSync(join(path, 'disk.raw')).nlink).toBe(1);
     expect(statSync(join(path, 'disk.raw')).ino).not.toBe(
       statSync(join(cache.store.treePath(digest), 'disk.raw')).ino,
@@ -68,9 +98,9 @@ describe('deliver()', () => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
-    const {path} = deliver(cache.store, output, parcel(digest));
+    const {path} = delivered(cache.store, output, parcel(digest));
     const before = statSync(join(path, 'disk.raw'));
-    expect(deliver(cache.store, output, parcel(digest))).toEqual({path, changed: false});
+    expect(delivered(cache.store, output, parcel(digest))).toEqual({path, changed: false});
     expect(statSync(join(path, 'disk.raw'))).toEqual(before);
   });
 
@@ -78,9 +108,9 @@ describe('deliver()', () => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
-    const {path} = deliver(cache.store, output, parcel(digest));
+    const {path} = delivered(cache.store, output, parcel(digest));
     const {ino} = statSync(join(path, 'disk.raw'));
-    expect(deliver(cache.store, output, parcel(digest, {image: 'web', tags: ['new']}))).toEqual({
+    expect(delivered(cache.store, output, parcel(digest, {image: 'web', tags: ['new']}))).toEqual({
       path,
       changed: true,
     });
@@ -96,9 +126,9 @@ describe('deliver()', () => {
     using cache = new TemporaryStore();
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk', other: ''});
-    const {path} = deliver(cache.store, output, parcel(digest));
+    const {path} = delivered(cache.store, output, parcel(digest));
     harm(join(path, 'disk.raw'));
-    expect(deliver(cache.store, output, parcel(digest)).changed).toBe(true);
+    expect(delivered(cache.store, output, parcel(digest)).changed).toBe(true);
     expect(readFileSync(join(path, 'disk.raw'), 'utf8')).toBe('disk');
   });
 
@@ -107,7 +137,7 @@ describe('deliver()', () => {
     const output = cache.folder.join('artifacts');
     const first = await publishFiles(cache.store, {'disk.raw': 'one'});
     const second = await publishFiles(cache.store, {'disk.raw': 'two', more: ''});
-    const {path} = deliver(cache.store, output, parcel(first));
+    const {path} = delivered(cache.store, output, parcel(first));
     deliver(cache.store, output, {...parcel(first), target: 'other'});
     deliver(cache.store, output, parcel(second));
     expect(readFileSync(join(path, 'disk.raw'), 'utf8')).toBe('two');
@@ -129,7 +159,7 @@ describe('deliver()', () => {
     }
     mkdirSync(join(output, 'web'));
     symlinkSync('nowhere', join(output, 'web', `.openstack.${process.pid}`));
-    const {path} = deliver(cache.store, output, parcel(digest));
+    const {path} = delivered(cache.store, output, parcel(digest));
     expect(readdirSync(path).sort()).toEqual(['disk.raw', 'manifest.json']);
     expect(readdirSync(join(output, '.builds'))).toEqual([name]);
     expect(readdirSync(join(output, 'web'))).toEqual(['openstack']);

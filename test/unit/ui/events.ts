@@ -1,4 +1,4 @@
-import type {RunEvent, StageFailure} from '../../../src/run/events.ts';
+import {type RunEvent, type StageFailure, sequence} from '../../../src/run/events.ts';
 import {createView, type ViewOptions} from '../../../src/ui/view.ts';
 
 /** Seconds of the story to milliseconds since the epoch. */
@@ -6,16 +6,47 @@ export function at(seconds: number): number {
   return 1_700_000_000_000 + seconds * 1000;
 }
 
+/** A SHA-256 that can be told from others. */
+export function digest(letter: string): string {
+  return letter.repeat(64);
+}
+
 export function planned(stage: string, title: string, dependsOn: readonly string[] = []): RunEvent {
   return {type: 'stage-planned', time: at(0), stage, kind: stage.split(':')[0] ?? '', title, dependsOn};
 }
 
 export function started(stage: string, seconds: number): RunEvent {
-  return {type: 'stage-started', time: at(seconds), stage, key: 'k', logPath: `/cache/logs/${stage}.log`};
+  return {
+    type: 'stage-started',
+    time: at(seconds),
+    stage,
+    key: digest('a'),
+    logPath: `/cache/logs/live-${stage}.log`,
+  };
 }
 
 export function finished(stage: string, seconds: number, durationMs: number): RunEvent {
-  return {type: 'stage-finished', time: at(seconds), stage, digest: 'd', durationMs};
+  return {
+    type: 'stage-finished',
+    time: at(seconds),
+    stage,
+    digest: digest('d'),
+    durationMs,
+    log: digest('e'),
+    unchanged: false,
+  };
+}
+
+export function cached(stage: string, seconds: number, savedMs: number): RunEvent {
+  return {
+    type: 'stage-cached',
+    time: at(seconds),
+    stage,
+    key: digest('a'),
+    digest: digest('d'),
+    from: 'local',
+    savedMs,
+  };
 }
 
 export function progress(stage: string, seconds: number, message: string, fraction?: number): RunEvent {
@@ -41,23 +72,27 @@ const packFailure: StageFailure = {
   hint: 'See what fills the disk: du -sh /cache',
 };
 
-/** One image for two targets: the base is cached, one target is built, the other fails while it is packed. */
+/**
+ * One image for two targets, with every type of event: the base is cached, found damaged and fetched again, one target
+ * is built, the other fails while it is packed.
+ */
 export const story: readonly RunEvent[] = [
-  {type: 'run-started', time: at(0), version: 1, runId: 'r1', file: 'fgimage.yaml', images: ['web']},
+  {
+    type: 'run-started',
+    time: at(0),
+    version: 2,
+    runId: '7d3f0c1e-0000-4000-8000-000000000001',
+    file: 'fgimage.yaml',
+    command: 'fgimage build web',
+    images: ['web'],
+  },
   planned('base:debian-bookworm', 'base debian bookworm'),
   planned('customize:web/packages', 'customize web: packages', ['base:debian-bookworm']),
   planned('pack:web/openstack', 'pack web for openstack', ['customize:web/packages']),
   planned('pack:web/hpc', 'pack web for hpc', ['customize:web/packages']),
   planned('test:web/openstack', 'test web on openstack', ['pack:web/openstack']),
   planned('test:web/hpc', 'test web on hpc', ['pack:web/hpc']),
-  {
-    type: 'stage-cached',
-    time: at(0.1),
-    stage: 'base:debian-bookworm',
-    key: 'k',
-    digest: 'd',
-    savedMs: 41_200,
-  },
+  cached('base:debian-bookworm', 0.1, 41_200),
   {
     type: 'warning',
     time: at(0.1),
@@ -65,7 +100,38 @@ export const story: readonly RunEvent[] = [
     hint: 'Set os.snapshot',
     stage: 'customize:web/packages',
   },
-  started('customize:web/packages', 0.2),
+  {
+    type: 'content-corrupt',
+    time: at(0.15),
+    stage: 'base:debian-bookworm',
+    digest: digest('d'),
+    problem: 'usr/bin/jq is not what it was',
+    place: '/cache/corrupt/dddd-1',
+  },
+  {
+    type: 'stage-fetched',
+    time: at(0.2),
+    stage: 'base:debian-bookworm',
+    sizeBytes: 95_420_416,
+    durationMs: 50,
+    from: 's3://images/fgimage',
+  },
+  {
+    type: 'stage-started',
+    time: at(0.2),
+    stage: 'customize:web/packages',
+    key: digest('a'),
+    logPath: '/cache/logs/live-customize-web-packages.log',
+    reasons: [
+      {
+        reason: 'package-added',
+        package: 'nginx',
+        list: 'install',
+        position: {file: 'fgimage.yaml', line: 7, column: 5},
+      },
+      {reason: 'tool-missing', tool: 'apt-get'},
+    ],
+  },
   progress('customize:web/packages', 1, 'Downloading 12 of 80 MB', 0.15),
   progress('customize:web/packages', 3, 'Downloading 40 of 80 MB', 0.5),
   progress('customize:web/packages', 4, 'Downloading 60 of 80 MB', 0.75),
@@ -82,10 +148,18 @@ export const story: readonly RunEvent[] = [
     type: 'stage-waiting',
     time: at(20.3),
     stage: 'pack:web/openstack',
-    owner: {pid: 4711, host: 'builder', since: at(10)},
+    owner: {pid: 4711, host: 'builder', command: 'fgimage build web --target openstack', since: at(10)},
   },
   started('pack:web/hpc', 20.3),
-  {type: 'stage-failed', time: at(23.5), stage: 'pack:web/hpc', durationMs: 3_200, failure: packFailure},
+  {
+    type: 'stage-failed',
+    time: at(23.5),
+    stage: 'pack:web/hpc',
+    durationMs: 3_200,
+    failure: packFailure,
+    log: digest('f'),
+    keptWork: '/cache/kept/pack_web_hpc-aaaaaaaaaaaa',
+  },
   {type: 'stage-skipped', time: at(23.5), stage: 'test:web/hpc', because: 'pack:web/hpc'},
   started('pack:web/openstack', 24),
   finished('pack:web/openstack', 30, 6_000),
@@ -95,8 +169,10 @@ export const story: readonly RunEvent[] = [
     type: 'stage-finished',
     time: at(150),
     stage: 'test:web/openstack',
-    digest: 'd',
+    digest: digest('d'),
     durationMs: 120_000,
+    log: digest('e'),
+    unchanged: true,
     checks: [
       {name: 'uefi: systemd reached its target', passed: true},
       {name: 'uefi: no failed unit', passed: true},
@@ -108,6 +184,15 @@ export const story: readonly RunEvent[] = [
     outcome: 'failed',
     durationMs: 150_100,
     stages: {run: 3, cached: 1, failed: 1, skipped: 1},
+    savedMs: 41_200,
+    criticalPath: [
+      {stage: 'base:debian-bookworm', durationMs: 50},
+      {stage: 'customize:web/packages', durationMs: 20_000},
+      {stage: 'pack:web/openstack', durationMs: 9_700},
+      {stage: 'test:web/openstack', durationMs: 120_000},
+    ],
+    trace: '/cache/traces/20231114T221320Z-7d3f0c1e.json',
+    remote: 'remote: read-only, 1 of 6 hit, 91 MiB fetched',
     outputs: [
       {
         image: 'web',
@@ -116,7 +201,7 @@ export const story: readonly RunEvent[] = [
         path: 'artifacts/web/openstack',
         file: 'web.qcow2',
         sizeBytes: 190_840_832,
-        digest: 'd',
+        digest: digest('d'),
         tested: 'passed',
         durationMs: 126_000,
       },
@@ -127,24 +212,36 @@ export const story: readonly RunEvent[] = [
 
 /** The whole run was done before. */
 export const cachedStory: readonly RunEvent[] = [
-  {type: 'run-started', time: at(0), version: 1, runId: 'r2', file: 'fgimage.yaml', images: ['web']},
+  {
+    type: 'run-started',
+    time: at(0),
+    version: 2,
+    runId: '7d3f0c1e-0000-4000-8000-000000000002',
+    file: 'fgimage.yaml',
+    command: 'fgimage build',
+    images: ['web'],
+  },
   planned('base:debian-bookworm', 'base debian bookworm'),
   planned('pack:web/openstack', 'pack web for openstack', ['base:debian-bookworm']),
+  cached('base:debian-bookworm', 0.01, 41_200),
   {
     type: 'stage-cached',
     time: at(0.01),
-    stage: 'base:debian-bookworm',
-    key: 'k',
-    digest: 'd',
-    savedMs: 41_200,
+    stage: 'pack:web/openstack',
+    key: digest('b'),
+    digest: digest('c'),
+    from: 'remote',
+    savedMs: 6_000,
+    log: digest('e'),
   },
-  {type: 'stage-cached', time: at(0.01), stage: 'pack:web/openstack', key: 'k', digest: 'd', savedMs: 6_000},
   {
     type: 'run-finished',
     time: at(0.02),
     outcome: 'done',
     durationMs: 20,
     stages: {run: 0, cached: 2, failed: 0, skipped: 0},
+    savedMs: 47_200,
+    criticalPath: [],
     outputs: [
       {
         image: 'web',
@@ -170,8 +267,9 @@ export async function printed(
       text += chunk;
     },
   };
-  const view = createView({mode: 'plain', verbose: false, color: false, ...options, stream});
-  for (const event of events) view.handle(event);
+  const view = createView({mode: 'plain', verbose: false, replay: false, color: false, ...options, stream});
+  const emit = sequence((event) => view.handle(event));
+  for (const event of events) emit(event);
   await view.close();
   return text;
 }

@@ -14,6 +14,8 @@ const failures: readonly StageFailure[] = [
   {reason: 'unknown-package', diagnostics: ['fgimage.yaml:7:5: no package "ngnix"\n  - ngnix\n    ^']},
   {reason: 'input-changed', paths: ['files/a', 'files/b']},
   {reason: 'no-space', message: 'write /cache/x: 12 MiB left', hint: 'Free some'},
+  {reason: 'failed-before', hint: 'Change something'},
+  {reason: 'io-error', message: 'EIO: i/o error, read', hint: 'Look at the disk'},
   {reason: 'tool-missing', tool: 'mksquashfs', hint: 'fgimage doctor --install'},
   {reason: 'refused', message: 'The network is not for this stage', hint: 'Say it in packages'},
 ];
@@ -66,10 +68,26 @@ it('tells every kind of failure in one line and its details below', () => {
     no space left: write /cache/x: 12 MiB left
       hint: Free some
 
+    it failed before, and nothing that it is made of has changed
+      hint: Change something
+
+    the disk fails: EIO: i/o error, read
+      hint: Look at the disk
+
     the host lacks mksquashfs
       hint: fgimage doctor --install
 
     The network is not for this stage
       hint: Say it in packages"
+  `);
+});
+
+it('tells last where the work of a stage is kept, as a command to paste', () => {
+  const failure = {...command, exitCode: 100, signal: null, hint: 'Run the build again'};
+  expect(failureDetails({failure, keptWork: "/cache/kept/it's"}).slice(-2)).toMatchInlineSnapshot(`
+    [
+      "hint: Run the build again",
+      "its work is kept; to run its last command again: '/cache/kept/it'\\''s/rerun.sh'",
+    ]
   `);
 });

@@ -6,6 +6,7 @@ import {
   formatElapsed,
   formatPercent,
   formatSize,
+  formatTime,
   printable,
   printableLines,
   textWidth,
@@ -60,6 +61,10 @@ it.each([
   [1.2, '100 %'],
 ])('formatPercent(%d) is %s', (fraction, text) => {
   expect(formatPercent(fraction)).toBe(text);
+});
+
+test('formatTime() is to the minute, in UTC', () => {
+  expect(formatTime(Date.UTC(2026, 10, 20, 14, 2, 59))).toBe('2026-11-20 14:02 UTC');
 });
 
 test('formatCount() says one and many', () => {

@@ -4,7 +4,7 @@ import {formatCounts, formatStage, visibleStages} from '../../../src/ui/frame.ts
 import {startLiveList} from '../../../src/ui/live-list.ts';
 import {RunModel} from '../../../src/ui/model.ts';
 import {createStyle} from '../../../src/ui/style.ts';
-import {at, cachedStory, finished, planned, printed, started, story} from './events.ts';
+import {at, cached, cachedStory, finished, planned, printed, progress, started, story} from './events.ts';
 
 function modelOf(events: readonly RunEvent[]): RunModel {
   const model = new RunModel();
@@ -54,6 +54,33 @@ describe('a frame of the live list', () => {
     `);
   });
 
+  it('shows a stage that was cached and runs after all as running, and then as what it gave', () => {
+    const base = 'base:debian-bookworm';
+    const events = [...until('content-corrupt', base), started(base, 1), progress(base, 2, 'Unpacking', 0.5)];
+    expect(frame(events, {seconds: 4})).toMatchInlineSnapshot(`
+      "base debian bookworm  3 s  50 %  Unpacking
+      1 running, 5 to come  4 s"
+    `);
+    const done = {...finished(base, 20, 19_000), unchanged: true} as RunEvent;
+    expect(frame([...events, done], {seconds: 20})).toMatchInlineSnapshot(`
+      "base debian bookworm  19 s, same content as before
+      1 done, 5 to come  20 s"
+    `);
+  });
+
+  it('leaves a stage that ran as done when it is found in the cache afterwards', () => {
+    const events = [planned('base:x', 'base x'), started('base:x', 0), finished('base:x', 9, 9000)];
+    expect(frame([...events, cached('base:x', 10, 9000)], {seconds: 10})).toBe('base x  9.0 s\n1 done  0 s');
+  });
+
+  it('tells which cache knew a stage', () => {
+    expect(frame(cachedStory, {seconds: 1})).toMatchInlineSnapshot(`
+      "base debian bookworm  cached, 41 s saved
+      pack web for openstack  in the remote cache, 6.0 s saved
+      2 cached  1 s"
+    `);
+  });
+
   it('marks failed stages, those not run because of them, and waiting for another process', () => {
     expect(frame(until('stage-started', 'pack:web/openstack'), {seconds: 24})).toMatchInlineSnapshot(`
       "base debian bookworm  cached, 41 s saved
@@ -94,7 +121,7 @@ describe('tty view', () => {
       image  target     state      size  tested  time  path
       web    openstack  cached  182 MiB  passed     -  artifacts/web/openstack/web.qcow2
 
-      done in 20 ms: 0 stages run, 2 cached (47 s saved)
+      done in 20 ms: 0 stages run, 2 of 2 cached (47 s saved)
       "
     `);
   });
@@ -109,10 +136,12 @@ describe('tty view', () => {
       "✔ customize web: packages  20 s
       ✔ pack web for openstack  6.0 s
       ✖ pack web for hpc  failed after 3.2 s: mksquashfs exited with 1
-      ✔ test web on openstack  2m 00s
+      ✔ test web on openstack  2m 00s, same content as before
       ↓ test web on hpc  not run: pack:web/hpc failed
       warning: customize:web/packages: The mirror is past its Valid-Until
         hint: Set os.snapshot
+      warning: base:debian-bookworm: its content dddddddddddd was damaged and does not count any more: usr/bin/jq is not what it was
+        hint: It was set aside as /cache/corrupt/dddd-1; look at the disk and the memory of this machine
 
       pack:web/hpc failed after 3.2 s: mksquashfs exited with 1
         command: mksquashfs /tmp/tree root.squashfs -comp zstd
@@ -121,13 +150,36 @@ describe('tty view', () => {
           | FATAL ERROR: write failed
         log: /cache/logs/pack-web-hpc.log
         hint: See what fills the disk: du -sh /cache
+        its work is kept; to run its last command again: /cache/kept/pack_web_hpc-aaaaaaaaaaaa/rerun.sh
         not run because of it: test:web/hpc
 
       image  target     state      size  tested        time  path
       web    openstack  built   182 MiB  passed      2m 06s  artifacts/web/openstack/web.qcow2
       web    hpc        failed        -  not tested   3.2 s  -
 
-      failed in 2m 30s: 3 stages run, 1 cached (41 s saved), 1 failed, 1 not run
+      failed in 2m 30s: 3 stages run, 1 of 6 cached (41 s saved), 1 failed, 1 not run
+      critical path: base 50 ms → packages 20 s → pack 9.7 s → test:web/openstack 2m 00s (2m 30s of 2m 30s)
+      remote: read-only, 1 of 6 hit, 91 MiB fetched
+      "
+    `);
+  });
+
+  it('prints replayed logs at once while nothing runs, and after the list when something does', async () => {
+    const events: readonly RunEvent[] = [
+      planned('base:x', 'base x'),
+      planned('base:y', 'base y'),
+      cached('base:x', 0, 1000),
+      {type: 'stage-log', time: at(0), stage: 'base:x', line: 'one\u001B[2J'},
+    ];
+    expect(await printed(events, {mode: 'tty', replay: true})).toBe('[base:x] | one\n');
+    expect(await printed(events, {mode: 'tty'})).toBe('');
+    const text = await printed(
+      [...events.slice(0, 3), started('base:y', 1), ...events.slice(3), finished('base:y', 2, 1000)],
+      {mode: 'tty', replay: true, columns: 80, rows: 24},
+    );
+    expect(text.slice(text.lastIndexOf('\u001B[?25h') + '\u001B[?25h'.length)).toMatchInlineSnapshot(`
+      "[base:x] | one
+      ✔ base y  1.0 s
       "
     `);
   });

@@ -1,0 +1,221 @@
+import {resolve} from 'node:path';
+import type {RemoteCache} from '../../cache/remote/remote-cache.ts';
+import {Store} from '../../cache/store.ts';
+import {targetOfType} from '../../targets/registry.ts';
+import {FgError, isErrno, isNoSpace} from '../errors.ts';
+import {cacheFolder} from '../host/cache-folder.ts';
+import {refuseNetworkFileSystem} from '../host/file-system.ts';
+import type {StageNode} from '../plan/graph.ts';
+import {type Plan, planImages} from '../plan/plan.ts';
+import {isDelivered} from '../run/deliver.ts';
+import {ProjectDigests} from '../run/digest-cache.ts';
+import {archiveUris} from '../run/host-archive.ts';
+import {type Peeked, peekGraph} from '../run/peek.ts';
+import type {ResolveOptions} from '../run/resolve.ts';
+import {RunScope} from '../run/scope.ts';
+import {HostTools} from '../run/tools.ts';
+import {cleanEnvironment} from '../sandbox/environment.ts';
+import type {Image} from '../spec/image.ts';
+import {brokenDatabase, readStore} from './read-store.ts';
+import type {Caches} from './remote.ts';
+import {type ReadSpec, readSpecWithMemory} from './spec.ts';
+import {matchStages} from './stage-names.ts';
+
+/** What the commands that plan have in common. */
+export interface SessionOptions {
+  readonly file: string;
+  readonly cacheDir: string | undefined;
+  readonly output: string;
+  /** Names of images and of targets; empty: all. */
+  readonly images: readonly string[];
+  readonly targets: readonly string[];
+  readonly test: boolean;
+  readonly color: boolean;
+  /** Words that name stages which are to run whether or not their key is known. */
+  readonly force: readonly string[];
+  /** Whether package lists are asked for anew. */
+  readonly refresh: boolean;
+  /** `--cache`, e.g. `local:rw,remote:r`. */
+  readonly cacheMode: string | undefined;
+  /** `--remote-cache`, before the spec's own. */
+  readonly remoteUrl: string | undefined;
+}
+
+/** A spec, its plan, and a cache to hold it against. */
+export interface Session {
+  readonly options: SessionOptions;
+  readonly store: Store;
+  readonly spec: ReadSpec;
+  readonly plan: Plan;
+  readonly tools: HostTools;
+  readonly remote: RemoteCache | undefined;
+  readonly scope: RunScope;
+  /** What the project's files were when they were planned with. */
+  readonly digests: ProjectDigests;
+  readonly resolve: Omit<ResolveOptions, 'signal'>;
+  /** Whether an artifact has yet to be handed out. */
+  readonly wanted: (node: StageNode, digest: string) => boolean;
+}
+
+/**
+ * Opens the cache (`look`: without writing anything), reads the spec and plans it. Throws `FgError` for what a user can
+ * mend. Whoever gets the session closes its store.
+ */
+export async function openSession(
+  options: SessionOptions,
+  {look, warn}: {look: boolean; warn: (message: string, hint?: string) => void},
+): Promise<Session> {
+  const cache = cacheFolder(options.cacheDir);
+  const store = look ? readStore(cache) : openStore(cache);
+  try {
+    const spec = await readSpecWithMemory(options.file, {color: options.color, store});
+    const digests = new ProjectDigests(spec.projectDir, store);
+    const plan = await planSpec(spec, {store, digests, ...options});
+    digests.save();
+    const tools = new HostTools(store);
+    const forced = new Set(options.force.flatMap((word) => matchStages(plan.nodes, word)));
+    const scope = new RunScope(store);
+    const {readLocal, remote, trusts} = await openCaches({options, spec, scope, warn});
+    const force = ({id, kind}: StageNode): boolean =>
+      forced.has(id) || (options.refresh && kind === 'archive');
+    const deliveries = new Map(plan.deliveries.map((delivery) => [delivery.pack, delivery]));
+    return {
+      options,
+      store,
+      spec,
+      plan,
+      tools,
+      remote,
+      scope,
+      digests,
+      resolve: {store, tools, remote, readCache: readLocal, trusts, force},
+      wanted: ({id}, digest) => {
+        const delivery = deliveries.get(id);
+        if (delivery === undefined) return false;
+        const {image, target} = delivery;
+        return !isDelivered(options.output, {image: image.name, target, digest});
+      },
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** What a build would do with each stage. */
+export function peekSession(session: Session, signal: AbortSignal): Promise<ReadonlyMap<string, Peeked>> {
+  const {plan, resolve: options, wanted} = session;
+  return peekGraph({...options, nodes: plan.nodes, wanted, signal});
+}
+
+/** The caches as the switches say; what knows remote ones is loaded only where there is one. */
+async function openCaches({
+  options,
+  spec,
+  scope,
+  warn,
+}: {
+  options: SessionOptions;
+  spec: ReadSpec;
+  scope: RunScope;
+  warn: (message: string, hint?: string) => void;
+}): Promise<Caches> {
+  const {FGIMAGE_REMOTE_CACHE: fromEnvironment, FGIMAGE_CACHE_TRUSTED_KEYS: keys = ''} = process.env;
+  const settings = spec.cache.remote;
+  const given = options.remoteUrl ?? fromEnvironment;
+  const isPlain = options.cacheMode === undefined && (given ?? settings?.url ?? '') === '' && keys === '';
+  if (isPlain) return {readLocal: true, remote: undefined, trusts: () => false};
+  const {connectRemote} = await import('./remote.ts');
+  return connectRemote({given, settings, mode: options.cacheMode, scope, warn});
+}
+
+/** Plans a spec's images. Throws `FgError` for a name that is not in it. */
+export async function planSpec(
+  spec: ReadSpec,
+  {
+    store,
+    test,
+    images,
+    targets,
+    digests,
+  }: {
+    store: Store;
+    test: boolean;
+    images: readonly string[];
+    targets: readonly string[];
+    digests?: ProjectDigests;
+  },
+): Promise<Plan> {
+  const known = spec.images.map(({name}) => name);
+  for (const name of images) {
+    if (!known.includes(name))
+      throw new FgError('USAGE', `There is no image ${name} in ${spec.file}`, {
+        hint: `Its images are ${known.join(', ')}`,
+      });
+  }
+  const knownTargets = new Set(spec.images.flatMap((image) => image.targets.map(({name}) => name)));
+  for (const name of targets) {
+    if (!knownTargets.has(name))
+      throw new FgError('USAGE', `There is no target ${name} in ${spec.file}`, {
+        hint: `Its targets are ${[...knownTargets].join(', ')}`,
+      });
+  }
+  const archiveOf = (os: Image['os']): ReturnType<typeof archiveUris> => archiveUris(os, store);
+  return planImages({
+    images: spec.images,
+    projectDir: spec.projectDir,
+    targetOfType,
+    archiveOf,
+    test,
+    onlyImages: images,
+    onlyTargets: targets,
+    environment: cleanEnvironment,
+    salt: spec.cache.salt,
+    digests,
+  });
+}
+
+/** Opens the cache; what a user can mend about the folder is an `FgError`. */
+export function openStore(root: string): Store {
+  refuseNetworkFileSystem(root);
+  try {
+    return Store.open(root);
+  } catch (error) {
+    if (isNoSpace(error)) {
+      throw new FgError('NO_SPACE', `No space left for the cache in ${root}`, {
+        cause: error,
+        hint: 'Free some space there, or name another folder with --cache-dir',
+      });
+    }
+    if (isErrno(error, 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) throw brokenDatabase(root, error);
+    if (isErrno(error, ...unusable)) {
+      const reason = error instanceof Error ? error.message : '';
+      throw new FgError('CACHE_UNUSABLE', `Cannot use ${root} as the cache: ${reason}`, {
+        cause: error,
+        hint: 'Name a folder on a local file system that you can write, with --cache-dir or $FGIMAGE_CACHE',
+      });
+    }
+    throw error;
+  }
+}
+
+const unusable = [
+  ...['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT', 'EIO'],
+  ...['SQLITE_IOERR', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'],
+];
+
+/** Says exactly what keeps an ordinary user from building here. */
+export async function refuseUserNamespace(cache: string): Promise<never> {
+  const {requireHost} = await import('../host/require-host.ts');
+  const host = await requireHost({needs: ['build', 'unprivileged'], cacheFolder: cache});
+  throw host.ok
+    ? new FgError('HOST_USERNS', 'This host does not let an ordinary user make a user namespace', {
+        hint: 'Run "fgimage doctor" to see what to change, or build as root',
+      })
+    : host.error;
+}
+
+/** The default output folder lies beside the spec. */
+export function outputFolder(option: string | undefined): string {
+  return resolve(option ?? 'artifacts');
+}
