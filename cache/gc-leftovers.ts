@@ -6,7 +6,7 @@ import type {Store} from './store.ts';
 
 /** What gc removes whatever the bounds: nothing can need it any more. */
 export interface Leftover {
-  readonly kind: 'trash' | 'corrupt' | 'log' | 'record' | 'trace';
+  readonly kind: 'trash' | 'corrupt' | 'log' | 'record' | 'trace' | 'unchanged';
   readonly path: string;
 }
 
@@ -16,6 +16,8 @@ const historyMs = 90 * 24 * 3_600_000;
 const runsKept = 100;
 /** What is younger may be about to be recorded. */
 const settledMs = 24 * 3_600_000;
+/** A build that is not asked for in so long can plan once more. */
+const unchangedMs = 30 * 24 * 3_600_000;
 /** Somebody may want to look into a database that broke. */
 const brokenMs = 7 * 24 * 3_600_000;
 /** Above this, what only saves time is forgotten as a whole and found out again. */
@@ -36,6 +38,7 @@ export function findLeftovers(store: Store, now: number): readonly Leftover[] {
     ...entries('log', layout.logs).filter((log) => !logs.has(nameOf(log)) && old(log, settledMs)),
     ...entries('record', layout.records).filter((one) => !records.has(nameOf(one)) && old(one, settledMs)),
     ...entries('trace', layout.traces).filter((trace) => old(trace, historyMs)),
+    ...entries('unchanged', layout.unchanged).filter((one) => old(one, unchangedMs)),
   ];
 }
 

@@ -24,6 +24,8 @@ export interface CacheLayout {
   readonly kept: string;
   /** A timeline of each of the last runs. */
   readonly traces: string;
+  /** What builds that ended well leave for the next one, to tell at a glance that nothing has changed. */
+  readonly unchanged: string;
   /** What is pinned, beside the content, for a database that is made again. */
   readonly pins: string;
 }
@@ -42,6 +44,7 @@ export function cacheLayout(root: string): CacheLayout {
     trash: join(root, 'trash'),
     kept: join(root, 'kept'),
     traces: join(root, 'traces'),
+    unchanged: join(root, 'unchanged'),
     pins: join(root, 'pins.json'),
   };
 }

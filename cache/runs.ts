@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Database} from 'better-sqlite3';
-import {isErrno} from '../src/errors.ts';
+import {isErrno, isIoError, isNoSpace} from '../src/errors.ts';
 import type {CacheLayout} from './layout.ts';
 import {type Lock, tryLock} from './lock.ts';
 
@@ -27,7 +27,12 @@ export function openRun(layout: CacheLayout): RunFolder {
 /** Removes a finished run's folder and gives back what it leased. */
 export function closeRun(run: RunFolder, database: Database): void {
   rmSync(run.path, {recursive: true, force: true, maxRetries: 3});
-  dropLeases(database, run.id);
+  try {
+    dropLeases(database, run.id);
+  } catch (error) {
+    // A full or failing disk has told of itself already; the next sweep finds that the run is over.
+    if (!isNoSpace(error) && !isIoError(error)) throw error;
+  }
   run.lock.release({remove: true});
 }
 

@@ -3,7 +3,7 @@ import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, 
 import {uptime} from 'node:os';
 import {join} from 'node:path';
 import type {Database, Statement} from 'better-sqlite3';
-import {isNoSpace} from '../src/errors.ts';
+import {isIoError, isNoSpace} from '../src/errors.ts';
 import {checkObject, type ObjectProblem, summarizeInWorker} from './content.ts';
 import {openDatabase, readDatabase} from './database.ts';
 import {type CacheLayout, cacheLayout} from './layout.ts';
@@ -289,8 +289,8 @@ export class Store {
     try {
       this.#prepare('INSERT OR REPLACE INTO memo (key, value) VALUES (?, ?)').run(key, value);
     } catch (error) {
-      // It only saves time; the stage that needs the room will say so.
-      if (!isNoSpace(error)) throw error;
+      // It only saves time; the stage that needs the disk will say so.
+      if (!isNoSpace(error) && !isIoError(error)) throw error;
     }
   }
 

@@ -74,15 +74,8 @@ export function isNoSpace(error: unknown): boolean {
 
 /** Whether an error says that a disk does not give or take its bytes. */
 export function isIoError(error: unknown): boolean {
-  return isErrno(
-    error,
-    'EIO',
-    'EUCLEAN',
-    'EROFS',
-    'SQLITE_IOERR',
-    'SQLITE_IOERR_READ',
-    'SQLITE_IOERR_SHORT_READ',
-  );
+  const isSqlite = error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_IOERR');
+  return isSqlite || isErrno(error, 'EIO', 'EUCLEAN', 'EROFS');
 }
 
 /** Whether an unknown error is a Node system error, or SQLite's, with one of these codes. */

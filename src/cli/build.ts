@@ -1,4 +1,5 @@
 import {join} from 'node:path';
+import {diskError} from '../../cache/disk-error.ts';
 import {type ExitCode, exitCode} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import type {Reason} from '../plan/explain.ts';
@@ -9,7 +10,7 @@ import {estimateMs, typicalDurations} from '../run/estimates.ts';
 import {type Output, type RunEvent, type StageFailure, sequence} from '../run/events.ts';
 import {failedSinceVariable, keysFailedSince, RunHistory} from '../run/history.ts';
 import {isComplete} from '../run/peek.ts';
-import {hostCapacity, type Need, Pools} from '../run/pools.ts';
+import {type Capacity, hostCapacity, Pools, parsePools} from '../run/pools.ts';
 import {replayLog} from '../run/replay.ts';
 import type {Known, Resolution} from '../run/resolve.ts';
 import type {RunScope} from '../run/scope.ts';
@@ -22,7 +23,8 @@ import type {SpecLocator} from './spec.ts';
 
 export interface BuildOptions extends SessionOptions {
   readonly jobs: number | undefined;
-  readonly pools: Need;
+  /** `--pool` values, e.g. `boots=2`. */
+  readonly pools: readonly string[];
   readonly mode: ViewMode;
   readonly verbose: boolean;
   /** Whether the logs of cached stages are shown too. */
@@ -33,7 +35,17 @@ export interface BuildOptions extends SessionOptions {
 
 /** `fgimage build`: everything from the spec to booted artifacts in the output folder. `signal` cancels it. */
 export async function runBuild(options: BuildOptions, signal?: AbortSignal): Promise<ExitCode> {
+  try {
+    return await buildAll(options, signal);
+  } catch (error) {
+    // Between the stages too, the disk of the cache may get full.
+    throw diskError(error, cacheFolder(options.cacheDir)) ?? error;
+  }
+}
+
+async function buildAll(options: BuildOptions, signal: AbortSignal | undefined): Promise<ExitCode> {
   process.umask(0o022);
+  const capacity = hostCapacity({jobs: options.jobs, pools: parsePools(options.pools)});
   const warnings: RunEvent[] = [];
   let emit = (event: RunEvent): void => void warnings.push(event);
   const session = await openSession(options, {
@@ -47,7 +59,7 @@ export async function runBuild(options: BuildOptions, signal?: AbortSignal): Pro
       if (!canEnterUserNamespace()) await refuseUserNamespace(cacheFolder(options.cacheDir));
       return (await enterUserNamespace(signal)) as ExitCode;
     }
-    const run = new BuildRun(session, options);
+    const run = new BuildRun(session, {...options, capacity});
     emit = (event) => run.emit(event);
     return await run.build(warnings, signal);
   } finally {
@@ -60,7 +72,7 @@ const peekTimeoutMs = 60_000;
 /** One run of a plan: what is told, who listens, what is handed out. */
 class BuildRun {
   readonly #session: Session;
-  readonly #options: BuildOptions;
+  readonly #options: BuildOptions & {readonly capacity: Capacity};
   readonly #view: View;
   readonly #history: RunHistory;
   readonly #sequenced: (event: RunEvent) => void;
@@ -68,7 +80,7 @@ class BuildRun {
   #locate: Promise<SpecLocator> | undefined;
   readonly #command = ['fgimage', ...process.argv.slice(2)].join(' ');
 
-  constructor(session: Session, options: BuildOptions) {
+  constructor(session: Session, options: BuildOptions & {readonly capacity: Capacity}) {
     this.#session = session;
     this.#options = options;
     const {mode, verbose, replay, color} = options;
@@ -142,7 +154,7 @@ class BuildRun {
 
   async #run(scope: RunScope, signal: AbortSignal): Promise<ReadonlyMap<string, StageState>> {
     const {spec, plan, store, tools, remote, resolve, wanted, digests} = this.#session;
-    const {jobs, pools, fail, keepWork, color} = this.#options;
+    const {capacity, fail, keepWork, color} = this.#options;
     let durations: ReadonlyMap<string, number> | undefined;
     const since = process.env[failedSinceVariable];
     const failed = since === undefined ? new Set() : keysFailedSince(store.database, Number(since));
@@ -156,7 +168,7 @@ class BuildRun {
       hasChanged: (path) => digests.hasChanged(join(spec.projectDir, path)),
       emit: (event) => this.emit(event),
       signal,
-      pools: new Pools(hostCapacity({jobs, pools})),
+      pools: new Pools(capacity),
       fail,
       force: resolve.force,
       readCache: resolve.readCache,
@@ -252,7 +264,13 @@ class BuildRun {
     // What this run used is in the history, so that gc knows; whoever reads the events hears the end last.
     this.#history.note(finished);
     if (ran && spec.cache.gc !== undefined) await this.#tidyUp(spec.cache.gc);
+    if (finished.outcome === 'done') await this.#remember(states, outputs);
     this.#sequenced(finished);
+  }
+
+  async #remember(states: ReadonlyMap<string, StageState>, outputs: readonly Output[]): Promise<void> {
+    const {rememberUnchanged} = await import('./remember.ts');
+    rememberUnchanged(this.#session, {states, outputs});
   }
 
   /** What the spec says of the cache's size is kept after a build in which something was made. */

@@ -61,6 +61,7 @@ const removedNames: Readonly<Record<GcRemoval['kind'], string>> = {
   log: 'logs',
   record: 'records',
   trace: 'traces',
+  unchanged: 'notes of builds',
 };
 
 /** What takes how much room: images with their stages, then everything once. */

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
+import {resolve} from 'node:path';
 import {type Command, cac} from 'cac';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {packageVersion} from '../package-root.ts';
 import type {BuildOptions} from './build.ts';
-import {flag, list, type Options, oneOf, positiveInteger, text, viewMode} from './options.ts';
+import {flag, isTerminal, list, type Options, oneOf, positiveInteger, text, viewMode} from './options.ts';
+import type {PlanOptions} from './plan.ts';
 import type {SessionOptions} from './session.ts';
 
 /**
@@ -49,7 +51,7 @@ const buildFlags = [
   ['--replay', 'Print the output of cached stages too'],
 ] as const;
 
-const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+const color = process.env['NO_COLOR'] === undefined && isTerminal();
 
 const cli = cac('fgimage');
 cli.version(packageVersion());
@@ -68,7 +70,11 @@ addFlags(cli.command('build [...images]', 'Build the images of a spec, or those 
   .example('fgimage build')
   .example('fgimage build web --target openstack --no-test')
   .action((images: string[], options: Options) =>
-    run(options, async () => (await import('./build.ts')).runBuild(await buildOptions(images, options))),
+    run(
+      options,
+      async () => (await import('./build.ts')).runBuild(buildOptions(images, options)),
+      async () => (await import('./quick.ts')).quickBuild(buildOptions(images, options)),
+    ),
   );
 
 addFlags(cli.command('watch [...images]', 'Build, and again whenever an input changes'), buildFlags)
@@ -79,8 +85,8 @@ addFlags(cli.command('watch [...images]', 'Build, and again whenever an input ch
   .action((images: string[], options: Options) =>
     run(options, async () => {
       const {pollSeconds, runWatch} = await import('./watch.ts');
-      await buildOptions(images, options); // What is wrong with these options is told now, not by each build.
-      return runWatch({...(await sessionOptions(images, options)), ...pollSeconds(options['poll'])});
+      buildOptions(images, options); // What is wrong with these options is told now, not by each build.
+      return runWatch({...sessionOptions(images, options), ...pollSeconds(options['poll'])});
     }),
   );
 
@@ -88,12 +94,10 @@ addFlags(cli.command('plan [...images]', 'Say what a build would do and why; not
   .option(...flags.json)
   .option('--detailed-exitcode', 'Exit with 10 when there is something to do')
   .action((images: string[], options: Options) =>
-    run(options, async () =>
-      (await import('./plan.ts')).runPlan({
-        ...(await sessionOptions(images, options)),
-        json: flag(options, 'json'),
-        detailedExitCode: flag(options, 'detailedExitcode'),
-      }),
+    run(
+      options,
+      async () => (await import('./plan.ts')).runPlan(planOptions(images, options)),
+      async () => (await import('./quick.ts')).quickPlan(planOptions(images, options)),
     ),
   );
 
@@ -103,7 +107,7 @@ addFlags(cli.command('explain <stage>', 'Say why a stage would run, down to what
   .action((stage: string, options: Options) =>
     run(options, async () =>
       (await import('./explain.ts')).runExplain({
-        ...(await sessionOptions([], options)),
+        ...sessionOptions([], options),
         stage,
         against: text(options, 'against'),
         json: flag(options, 'json'),
@@ -122,7 +126,7 @@ addFlags(
   .action((artifact: string, input: string, options: Options) =>
     run(options, async () =>
       (await import('./explain.ts')).runWhy({
-        ...(await sessionOptions([], options)),
+        ...sessionOptions([], options),
         artifact,
         input,
       }),
@@ -134,7 +138,7 @@ addFlags(cli.command('graph [...images]', 'Draw the stages, coloured by what a b
   .action((images: string[], options: Options) =>
     run(options, async () =>
       (await import('./explain.ts')).runGraphCommand({
-        ...(await sessionOptions(images, options)),
+        ...sessionOptions(images, options),
         format: text(options, 'format') ?? 'mermaid',
       }),
     ),
@@ -296,13 +300,28 @@ cli.command('[...words]', '').action((words: string[]) =>
   }),
 );
 
-async function run(options: Options, command: () => Promise<ExitCode>): Promise<void> {
+/** Runs a command, unless `quick` has its answer already. */
+async function run(
+  options: Options,
+  command: () => Promise<ExitCode>,
+  quick?: () => Promise<ExitCode | undefined>,
+): Promise<void> {
   try {
     refuseExtraWords(options);
-    process.exitCode = await command();
+    const known = await quick?.();
+    if (known === undefined) endWithReader();
+    process.exitCode = known ?? (await command());
   } catch (error) {
     process.exitCode = await printError(error);
   }
+}
+
+/** Whoever reads the output may stop reading it: `fgimage logs x | head`. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCode.done);
+    throw error;
+  });
 }
 
 /** Words after `--`, and options that cac has no name for. */
@@ -331,12 +350,11 @@ async function printError(error: unknown): Promise<ExitCode> {
 }
 
 /** What the words of a command that plans ask for. */
-async function sessionOptions(images: readonly string[], options: Options): Promise<SessionOptions> {
-  const {outputFolder} = await import('./session.ts');
+function sessionOptions(images: readonly string[], options: Options): SessionOptions {
   return {
     file: text(options, 'file') ?? 'fgimage.yaml',
     cacheDir: text(options, 'cacheDir'),
-    output: outputFolder(text(options, 'output')),
+    output: resolve(text(options, 'output') ?? 'artifacts'),
     images: images.map(String),
     targets: list(options, 'target'),
     test: options['test'] !== false,
@@ -354,12 +372,19 @@ function cacheSwitches(options: Options): string | undefined {
   return options['cache'] === true && !process.argv.includes('--cache') ? undefined : text(options, 'cache');
 }
 
-async function buildOptions(images: readonly string[], options: Options): Promise<BuildOptions> {
-  const {parsePools} = await import('../run/pools.ts');
+function planOptions(images: readonly string[], options: Options): PlanOptions {
   return {
-    ...(await sessionOptions(images, options)),
+    ...sessionOptions(images, options),
+    json: flag(options, 'json'),
+    detailedExitCode: flag(options, 'detailedExitcode'),
+  };
+}
+
+function buildOptions(images: readonly string[], options: Options): BuildOptions {
+  return {
+    ...sessionOptions(images, options),
     jobs: positiveInteger(options, 'jobs'),
-    pools: parsePools(list(options, 'pool')),
+    pools: list(options, 'pool'),
     mode: viewMode(options),
     verbose: flag(options, 'verbose'),
     replay: flag(options, 'replay'),
@@ -393,12 +418,6 @@ function wordsAfter(options: Options): readonly string[] {
   const words = options['--'];
   return Array.isArray(words) ? words.map(String) : [];
 }
-
-// Whoever reads the output may stop reading it: `fgimage logs x | head`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCode.done);
-  throw error;
-});
 
 try {
   cli.parse(process.argv, {run: false});

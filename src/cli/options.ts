@@ -1,3 +1,4 @@
+import {fstatSync} from 'node:fs';
 import {FgError} from '../errors.ts';
 import type {ViewMode} from '../ui/view.ts';
 
@@ -54,10 +55,13 @@ export function oneOf<const Word extends string>(
   return found;
 }
 
+/** Whether standard output is a terminal; process.stdout takes time to be made, and most that is no terminal is no device. */
+export function isTerminal(): boolean {
+  return fstatSync(1).isCharacterDevice() && process.stdout.isTTY;
+}
+
 export function viewMode(options: Options): ViewMode {
   if (flag(options, 'json')) return 'json';
   if (flag(options, 'quiet')) return 'quiet';
-  return process.stdout.isTTY && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined
-    ? 'tty'
-    : 'plain';
+  return isTerminal() && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined ? 'tty' : 'plain';
 }

@@ -1,8 +1,8 @@
-import {resolve} from 'node:path';
+import {diskError} from '../../cache/disk-error.ts';
 import type {RemoteCache} from '../../cache/remote/remote-cache.ts';
 import {Store} from '../../cache/store.ts';
 import {targetOfType} from '../../targets/registry.ts';
-import {FgError, isErrno, isNoSpace} from '../errors.ts';
+import {FgError, isErrno} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {refuseNetworkFileSystem} from '../host/file-system.ts';
 import type {StageNode} from '../plan/graph.ts';
@@ -181,12 +181,6 @@ export function openStore(root: string): Store {
   try {
     return Store.open(root);
   } catch (error) {
-    if (isNoSpace(error)) {
-      throw new FgError('NO_SPACE', `No space left for the cache in ${root}`, {
-        cause: error,
-        hint: 'Free some space there, or name another folder with --cache-dir',
-      });
-    }
     if (isErrno(error, 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) throw brokenDatabase(root, error);
     if (isErrno(error, ...unusable)) {
       const reason = error instanceof Error ? error.message : '';
@@ -195,13 +189,13 @@ export function openStore(root: string): Store {
         hint: 'Name a folder on a local file system that you can write, with --cache-dir or $FGIMAGE_CACHE',
       });
     }
-    throw error;
+    throw diskError(error, root) ?? error;
   }
 }
 
 const unusable = [
-  ...['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT', 'EIO'],
-  ...['SQLITE_IOERR', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'],
+  ...['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT'],
+  ...['SQLITE_CANTOPEN', 'SQLITE_READONLY'],
 ];
 
 /** Says exactly what keeps an ordinary user from building here. */
@@ -213,9 +207,4 @@ export async function refuseUserNamespace(cache: string): Promise<never> {
         hint: 'Run "fgimage doctor" to see what to change, or build as root',
       })
     : host.error;
-}
-
-/** The default output folder lies beside the spec. */
-export function outputFolder(option: string | undefined): string {
-  return resolve(option ?? 'artifacts');
 }

@@ -107,6 +107,15 @@ function deliveredSet(
   return isWhole === true ? told : undefined;
 }
 
+/** The files of an artifact that was handed out, as it lies there, with their sizes. */
+export function artifactSizes(path: string): readonly (readonly [path: string, sizeBytes: number])[] {
+  const told = readManifest(path);
+  return [
+    ...(told?.files.map(({path: name, size_bytes: size}) => [name, size] as const) ?? []),
+    ['manifest.json', statSync(join(path, 'manifest.json')).size],
+  ];
+}
+
 interface Places {
   readonly path: string;
   readonly builds: string;

@@ -6,7 +6,7 @@ import type {KeyParts, StageKey} from '../plan/key.ts';
 import type {JsonObject} from '../spec/image.ts';
 import type {StageOutput, StageRunner} from '../stages/stage.ts';
 import type {RunEvent, StageFailure} from './events.ts';
-import {type Made, runStage} from './execute.ts';
+import {expectedFailure, type Made, runStage} from './execute.ts';
 import {InputCheck, type InputProblem} from './input-check.ts';
 import {lockKey} from './key-lock.ts';
 import {needOf, type Pools} from './pools.ts';
@@ -295,7 +295,8 @@ class Engine {
       if (now.at !== 'missing' || !this.#options.pools.tryTake(need)) continue;
       const running = {...now, at: 'running'} as const;
       this.#progress.set(node.id, running);
-      this.#task(this.#execute(node, running).finally(() => this.#options.pools.giveBack(need)));
+      const executing = this.#execute(node, running).catch((error: unknown) => this.#failOf(node, error));
+      this.#task(executing.finally(() => this.#options.pools.giveBack(need)));
     }
   }
 
@@ -470,6 +471,13 @@ class Engine {
         this.#progress.set(node.id, {at: 'open'});
       }
     }
+  }
+
+  /** What the disk of the cache does around a stage fails that stage, as what it does in it. */
+  #failOf(node: StageNode, error: unknown): void {
+    const failure = expectedFailure(error, this.#options.store);
+    if (failure === undefined) throw error;
+    this.#fail(node, failure, {durationMs: 0});
   }
 
   #fail(

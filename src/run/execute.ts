@@ -1,9 +1,10 @@
 import {mkdirSync, renameSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
+import {diskError} from '../../cache/disk-error.ts';
 import type {ActionRecord} from '../../cache/record.ts';
 import type {Store} from '../../cache/store.ts';
 import {digestFile} from '../../cache/tree.ts';
-import {FgError, isIoError, isNoSpace} from '../errors.ts';
+import {FgError} from '../errors.ts';
 import type {Reason} from '../plan/explain.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
@@ -260,17 +261,10 @@ class Execution {
 }
 
 /** What a user can mend, or the disk of the cache does to a stage: no room, or no bytes. */
-function expectedFailure(error: unknown, store: Store): StageFailure | undefined {
-  const {root} = store.layout;
-  if (error instanceof FgError)
-    return {reason: 'refused', message: error.message, hint: error.hint ?? 'See the log of the stage'};
-  if (isNoSpace(error)) {
-    const hint = 'Free some space there ("fgimage cache gc"), or name another folder with --cache-dir';
-    return {reason: 'no-space', message: `No space left on the file system of the cache, ${root}`, hint};
-  }
-  if (isIoError(error)) {
-    const message = `The file system of the cache, ${root}, fails: ${error instanceof Error ? error.message : ''}`;
-    return {reason: 'io-error', message, hint: 'Look at the disk, or name another folder with --cache-dir'};
-  }
-  return undefined;
+export function expectedFailure(error: unknown, store: Store): StageFailure | undefined {
+  const disk = diskError(error, store.layout.root);
+  const told = disk ?? (error instanceof FgError ? error : undefined);
+  if (told === undefined) return undefined;
+  const reason = disk === undefined ? 'refused' : disk.code === 'NO_SPACE' ? 'no-space' : 'io-error';
+  return {reason, message: told.message, hint: told.hint ?? 'See the log of the stage'};
 }

@@ -1,7 +1,7 @@
 import {createHash, randomUUID} from 'node:crypto';
 import {resolve} from 'node:path';
 import type {Database} from 'better-sqlite3';
-import {FgError, isNoSpace} from '../errors.ts';
+import {FgError, isIoError, isNoSpace} from '../errors.ts';
 import type {RunEvent, RunFinished, StageFailure} from './events.ts';
 
 export type PastState = 'run' | 'cached' | 'failed' | 'skipped';
@@ -108,8 +108,8 @@ export class RunHistory {
         try {
           this.#write(event);
         } catch (error) {
-          // Told already by the stage that found no room; a run without a row in the history is no failure of its own.
-          if (!isNoSpace(error)) throw error;
+          // Told already by the stage that found it so; a run without a row in the history is no failure of its own.
+          if (!isNoSpace(error) && !isIoError(error)) throw error;
         }
         break;
       case 'stage-fetched':

@@ -26,6 +26,14 @@ export class HostTools {
     return this.#known.get(name);
   }
 
+  /** Every place that was looked into for a program, there or not: what decides which one is found. */
+  get places(): readonly string[] {
+    return [...this.#known].flatMap(([name, tool]) => {
+      const places = programFolders().map((folder) => join(folder, name));
+      return tool === undefined ? places : places.slice(0, places.indexOf(tool.path) + 1);
+    });
+  }
+
   #look(name: string): HostTool | undefined {
     const path = locate(name);
     if (path === undefined) return undefined;

@@ -1,7 +1,8 @@
 import type {Reason} from '../plan/explain.ts';
-import type {RunEvent, StageCached, StageFinished} from '../run/events.ts';
+import type {RunEvent, StageFinished} from '../run/events.ts';
+import {cachedText, headline, told} from './closing.ts';
 import {failureReason} from './failure.ts';
-import {formatCount, formatDuration, formatPercent, formatSize, printable} from './format.ts';
+import {formatCount, formatDuration, formatPercent, formatSize} from './format.ts';
 import {corruptWarning, RunModel, waitingMessage} from './model.ts';
 import {createProgressThrottle} from './progress-throttle.ts';
 import {formatReason} from './reasons.ts';
@@ -25,11 +26,11 @@ export function createPlainView({
   const lines = (event: RunEvent): readonly string[] => {
     switch (event.type) {
       case 'run-started':
-        return [`building ${event.images.map(printable).join(', ')} of ${printable(event.file)}`];
+        return [headline(event)];
       case 'stage-planned':
         return [];
       case 'stage-cached':
-        return [told(event.stage, cachedLine(event))];
+        return [told(event.stage, cachedText(event))];
       case 'stage-fetched': {
         const {sizeBytes, durationMs, from} = event;
         return [
@@ -82,15 +83,6 @@ export function createPlainView({
     },
     close: () => Promise.resolve(),
   };
-}
-
-function told(stage: string, text: string): string {
-  return `[${printable(stage)}] ${printable(text)}`.trimEnd();
-}
-
-function cachedLine({from, savedMs}: StageCached): string {
-  const saved = savedMs > 0 ? ` (${formatDuration(savedMs)} saved)` : '';
-  return `${from === 'remote' ? 'in the remote cache' : 'cached'}${saved}`;
 }
 
 /** What tells most of why it runs; that a stage was never built before needs no words. */

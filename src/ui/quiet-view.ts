@@ -1,6 +1,7 @@
+import {readyPaths} from './closing.ts';
 import {corruptWarning, RunModel} from './model.ts';
 import {createStyle} from './style.ts';
-import {formatFailures, formatWarning, outputPath} from './summary.ts';
+import {formatFailures, formatWarning} from './summary.ts';
 import type {View, ViewOptions} from './view.ts';
 
 /** Warnings as they come, failures at the end, then the path of each output. */
@@ -18,10 +19,7 @@ export function createQuietView({stream}: Pick<ViewOptions, 'stream'>): View {
       if (event.type === 'content-corrupt') write(formatWarning(corruptWarning(event), style));
       if (event.type !== 'run-finished') return;
       write(formatFailures(model, style).flat());
-      for (const output of event.outputs) {
-        const path = outputPath(output);
-        if (path !== undefined && (output.state === 'built' || output.state === 'cached')) write([path]);
-      }
+      write(readyPaths(event.outputs));
     },
     close: () => Promise.resolve(),
   };

@@ -2,6 +2,7 @@ import {readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync} 
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import type {RunEvent} from '../../src/run/events.ts';
+import {repository} from './compiled.ts';
 import {type Ended, eventsOf, Rig, type RunningFgimage, stagesOf} from './rig.ts';
 import {fakeAllTools, seedCache} from './seed.ts';
 import {bothTargets, fakeApt, spec} from './specs.ts';
@@ -434,5 +435,28 @@ describe('an artifact in the cache that is not what was made', () => {
     expect(stdout).toContain(join(rig.cache, 'corrupt', digest));
     expect(stdout).toContain('[pack:web/hpc] started: its content was damaged, and put aside on');
     expect(stdout).not.toMatch(/^web +hpc +(?:cached|built)/m);
+  });
+});
+
+describe('docs/reference/cli.md', () => {
+  const words = (text: string, pattern: RegExp): readonly string[] => [
+    ...new Set([...text.matchAll(pattern)].map(([, word = '']) => word)),
+  ];
+
+  it('has every command and every option that --help tells, and no other', async () => {
+    await using rig = new Rig();
+    const doc = readFileSync(join(repository, 'docs/reference/cli.md'), 'utf8');
+    const {stdout} = await rig.run(['--help']);
+    const commands = words(stdout.slice(stdout.indexOf('Commands:')), /^ {2}([a-z]+) /gm);
+    expect(words(doc, /^## ([a-z]+)$/gm)).toEqual(commands);
+    const [table = ''] = doc.split('`--help`');
+    expect(words(table, /^\| \[`([a-z]+)[ `]/gm)).toEqual(commands);
+    const options = new Set<string>();
+    for (const command of commands) {
+      const help = await rig.run([command, '--help']);
+      for (const option of words(help.stdout, /^ .*?(--[a-z][a-z-]+)/gm)) options.add(option);
+    }
+    const told = words(doc, /(--[a-z][a-z-]+)/g).filter((option) => option !== '--version');
+    expect(told.toSorted()).toEqual([...options].toSorted());
   });
 });

@@ -48,6 +48,8 @@ export const runNetbootPack: StageRunner = async (context) => {
       merged,
       join(context.output, netbootFiles.rootfs),
       '-noappend',
+      // Else an image tells which of its files had holes on this disk, which is no part of what a layer is.
+      '-no-sparse',
       '-no-progress',
       '-quiet',
       '-comp',
