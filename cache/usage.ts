@@ -5,12 +5,12 @@ import {diskUse, objectUse} from './measure.ts';
 import {listObjects, type Store} from './store.ts';
 
 /** Room on the disk that only one thing uses, and that which others use too. */
-export interface Shares {
+interface Shares {
   readonly ownBytes: number;
   readonly sharedBytes: number;
 }
 
-export interface StageUsage extends Shares {
+interface StageUsage extends Shares {
   readonly stage: string;
   readonly digest: string;
 }

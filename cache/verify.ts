@@ -15,7 +15,7 @@ export interface VerifyOptions {
 }
 
 /** Content that is not what it was when it was made. */
-export interface ContentFault {
+interface ContentFault {
   readonly digest: string;
   /** The stages that gave it. */
   readonly stages: readonly string[];
@@ -27,7 +27,7 @@ export interface ContentFault {
 }
 
 /** A record whose copy beside the content, from which the database can be made again, is not what it should be. */
-export interface RecordFault {
+interface RecordFault {
   readonly key: string;
   readonly stage: string;
   readonly problem: 'missing' | 'different';

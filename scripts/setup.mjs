@@ -20,7 +20,7 @@ const commands = {
   prepare,
   compile,
   async quickstart() {
-    await prepare();
+    await prepare({tests: false});
     say(`Building the images of fgimage.yaml.example`);
     await run(process.execPath, [main, 'build', '-f', 'fgimage.yaml.example', ...process.argv.slice(3)]);
   },
@@ -35,16 +35,19 @@ const command = commands[process.argv[2]];
 if (command === undefined) stop(`Usage: node scripts/setup.mjs ${Object.keys(commands).join(' | ')}`, usage);
 await command();
 
-async function prepare() {
-  await installPackages();
+async function prepare({tests = true} = {}) {
+  await installPackages({tests});
   await installModules();
   await compile();
 }
 
-/** Everything of the list, so that tests run too: also what only ordinary users or the compiler need. */
-async function installPackages() {
+/** Everything of the list, also what only ordinary users or the compiler need; without `tests` not what only those need. */
+async function installPackages({tests}) {
   const {tools} = JSON.parse(readFileSync(join(root, 'src/host/requirements.json'), 'utf8'));
-  const missing = [...new Set(tools.filter((tool) => !isThere(tool)).map((tool) => tool.package))].sort();
+  const wanted = tools.filter(
+    ({needs = []}) => tests || needs.length === 0 || needs.some((need) => need !== 'test'),
+  );
+  const missing = [...new Set(wanted.filter((tool) => !isThere(tool)).map((tool) => tool.package))].sort();
   if (missing.length === 0) return;
   const install = ['install', '--yes', '--no-install-recommends', ...missing];
   if (!findProgram('apt-get'))

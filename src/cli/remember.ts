@@ -71,8 +71,13 @@ export function rememberUnchanged(
 const settledAfterMs = 2000;
 
 function isFresh(path: string): boolean {
-  const stat = lstatSync(path, {throwIfNoEntry: false});
-  return stat !== undefined && Math.max(stat.mtimeMs, stat.ctimeMs) > Date.now() - settledAfterMs;
+  try {
+    const stat = lstatSync(path, {throwIfNoEntry: false});
+    return stat !== undefined && Math.max(stat.mtimeMs, stat.ctimeMs) > Date.now() - settledAfterMs;
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'ENOTDIR', 'ELOOP')) return false;
+    throw error;
+  }
 }
 
 /** Everything that the plan read, and every place where something else would be found first. */

@@ -76,9 +76,9 @@ function defaultNeeds(user: HostUser): readonly Need[] {
   return user.uid === 0 ? all : [...all, 'unprivileged'];
 }
 
-/** The compiler is of no use to an fgimage that is installed; all else may be of use to another user or target. */
+/** The compiler and what tests want are of no use to an fgimage that is installed; all else may be of use to another user or target. */
 function concerns({needs}: Requirement, wanted: ReadonlySet<Need>): boolean {
-  return needs.some((need) => need !== 'compile' || wanted.has(need));
+  return needs.some((need) => (need !== 'compile' && need !== 'test') || wanted.has(need));
 }
 
 async function checkTool(requirement: Requirement, wanted: ReadonlySet<Need>): Promise<HostCheck> {

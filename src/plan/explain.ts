@@ -7,7 +7,7 @@ import type {StageNode} from './graph.ts';
 import {type KeyParts, stageKey} from './key.ts';
 
 export {asKeyParts} from './explain-parts.ts';
-export type {Reason, ReasonCode, SpecPosition} from './explain-reason.ts';
+export type {Reason, SpecPosition} from './explain-reason.ts';
 
 export interface ExplainOptions {
   /** The stage as it is planned now. */

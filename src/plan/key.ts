@@ -6,7 +6,7 @@ import type {JsonObject, JsonValue} from '../spec/image.ts';
 const hash = createRequire(import.meta.url)('object-hash') as typeof import('object-hash');
 
 /** Raised when the meaning of a key changes; every older record is then a miss. */
-export const keySchemaVersion = 2;
+const keySchemaVersion = 2;
 
 export type StageKey = string & {readonly __brand: 'StageKey'};
 

@@ -6,7 +6,7 @@ import type {StageKind} from '../plan/graph.ts';
  * What stages that run side by side share: processors, memory (MiB), guests booted at once, transfers to and from a
  * remote cache. As Ninja's pools: a stage starts when all that it takes is free.
  */
-export const poolNames = ['cpu', 'memory', 'boots', 'transfers'] as const;
+const poolNames = ['cpu', 'memory', 'boots', 'transfers'] as const;
 export type PoolName = (typeof poolNames)[number];
 export type Capacity = Readonly<Record<PoolName, number>>;
 export type Need = Partial<Capacity>;

@@ -21,7 +21,7 @@ export interface Known {
 }
 
 /** Why a key gives nothing. */
-export type Missing = 'no-record' | 'not-durable' | 'forced' | 'cache-off';
+type Missing = 'no-record' | 'not-durable' | 'forced' | 'cache-off';
 
 export interface ResolveOptions {
   readonly store: Store;

@@ -111,13 +111,21 @@ function isThere({path, link, files}: Unchanged['delivered'][number]): boolean {
   );
 }
 
-/** What stat(2) says of a file, and of the link that it may be; of a folder, what changes with its entries. */
+/**
+ * What stat(2) says of a file, and of the link that it may be; of a folder, what changes with its entries; of a place
+ * that cannot be looked into, as another user's folder in PATH, why not.
+ */
 export function stampOf(path: string): string {
-  const own = lstatSync(path, {bigint: true, throwIfNoEntry: false});
-  if (own === undefined) return '-';
-  if (!own.isSymbolicLink()) return text(own);
-  const target = statSync(path, {bigint: true, throwIfNoEntry: false});
-  return `${text(own)}>${target === undefined ? '-' : text(target)}`;
+  try {
+    const own = lstatSync(path, {bigint: true, throwIfNoEntry: false});
+    if (own === undefined) return '-';
+    if (!own.isSymbolicLink()) return text(own);
+    const target = statSync(path, {bigint: true, throwIfNoEntry: false});
+    return `${text(own)}>${target === undefined ? '-' : text(target)}`;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return String(error.code);
+    throw error;
+  }
 }
 
 function text({dev, ino, size, mtimeNs, ctimeNs}: BigIntStats): string {

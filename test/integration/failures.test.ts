@@ -185,7 +185,7 @@ images:
     expect(running.stdout).toMatch(/customize:bad\/provision-1 failed/);
     expect(running.stdout).toContain('exited with 7');
     expect(running.stdout).toContain('| about to fail');
-    expect(running.stdout).toMatch(/log: \S+provision-1\S+\.log/);
+    expect(running.stdout).toMatch(/log: \S+\/[0-9a-f]{64}\.log/);
     expect(existsSync(join(project.folder, 'artifacts/good/hpc/root.squashfs'))).toBe(true);
     expect(existsSync(join(project.folder, 'artifacts/bad/hpc'))).toBe(false);
   });

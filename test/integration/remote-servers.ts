@@ -1,35 +1,9 @@
 import {type ChildProcess, execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs';
+import {closeSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs';
 import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
-
-/** Debian packages of the servers, by a program that each of them brings. */
-const packages: Readonly<Record<string, string>> = {
-  'docker-registry': 'docker-registry',
-  nginx: 'nginx-light',
-  'swift-ring-builder': 'swift',
-  'swift-proxy-server': 'swift-proxy',
-  'swift-account-server': 'swift-account',
-  'swift-container-server': 'swift-container',
-  'swift-object-server': 'swift-object',
-};
-
-/** Installs the servers that are not on this host. Needs root; throws without it. */
-export function installServers(): void {
-  const missing = Object.entries(packages)
-    .filter(([program]) => !isThere(program))
-    .map(([, name]) => name);
-  if (missing.length === 0) return;
-  const apt = ['--quiet', '-o', 'DPkg::Lock::Timeout=300'];
-  const env = {...process.env, DEBIAN_FRONTEND: 'noninteractive'};
-  execFileSync('apt-get', [...apt, 'update'], {env, stdio: 'ignore'});
-  execFileSync('apt-get', [...apt, 'install', '--yes', '--no-install-recommends', ...missing], {
-    env,
-    stdio: 'ignore',
-  });
-}
 
 /** A server of this test: its processes end with its scope. */
 export class RealServer implements AsyncDisposable {
@@ -221,15 +195,4 @@ async function freePort(): Promise<number> {
   const {port} = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-function isThere(program: string): boolean {
-  return ['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -16,14 +16,7 @@ import {digestFile, sha256} from '../../cache/tree.ts';
 import {compiled} from '../rig/compiled.ts';
 import {TemporaryFolder} from '../rig/temporary-folder.ts';
 import {keyOf, never, sampleRecord, sampleTree} from '../unit/remote/samples.ts';
-import {
-  installServers,
-  type RealServer,
-  s3Credentials,
-  startRegistry,
-  startSwift,
-  startWebServer,
-} from './remote-servers.ts';
+import {type RealServer, s3Credentials, startRegistry, startSwift, startWebServer} from './remote-servers.ts';
 
 const root = join(inject('testRoot'), 'remote');
 const servers: RealServer[] = [];
@@ -34,7 +27,6 @@ let web: RealServer;
 let swift: RealServer;
 
 beforeAll(async () => {
-  installServers();
   mkdirSync(join(root, 'share'), {recursive: true});
   // htpasswd's format; the registry takes bcrypt only. The password is "secret".
   const htpasswd = join(root, 'htpasswd');
