@@ -5,10 +5,11 @@ import {cacheFolder} from '../host/cache-folder.ts';
 import type {Reason} from '../plan/explain.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {criticalPath} from '../run/critical-path.ts';
-import {type FailMode, type KeepWork, runGraph, type StageState} from '../run/engine.ts';
+import {runGraph} from '../run/engine.ts';
+import type {FailMode, KeepWork, StageState} from '../run/engine-options.ts';
 import {estimateMs, typicalDurations} from '../run/estimates.ts';
 import {type Output, type RunEvent, type StageFailure, sequence} from '../run/events.ts';
-import {failedSinceVariable, keysFailedSince, RunHistory} from '../run/history.ts';
+import {failedSinceVariable, keysFailedSince, lastKeyOf, RunHistory} from '../run/history.ts';
 import {isComplete} from '../run/peek.ts';
 import {type Capacity, hostCapacity, Pools, parsePools} from '../run/pools.ts';
 import {replayLog} from '../run/replay.ts';
@@ -181,6 +182,11 @@ class BuildRun {
           plan.nodes.map((node) => node.id),
         );
         return estimateMs(id, kind, durations);
+      },
+      lastDigest: (stage) => {
+        const last = lastKeyOf(store.database, {file: spec.file, stage});
+        const found = last === undefined ? undefined : store.find(last.key);
+        return found?.state === 'known' ? found.action.digest : undefined;
       },
       reasonsFor: (node, resolution, purged) => this.#reasons(node, {resolution, purged}),
       keepWork,

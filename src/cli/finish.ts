@@ -3,7 +3,7 @@ import {packageVersion} from '../package-root.ts';
 import type {StageNode} from '../plan/graph.ts';
 import type {Delivery} from '../plan/plan.ts';
 import {deliver} from '../run/deliver.ts';
-import type {StageState} from '../run/engine.ts';
+import type {StageState} from '../run/engine-options.ts';
 import type {Output} from '../run/events.ts';
 import type {JsonObject, JsonValue} from '../spec/image.ts';
 import type {Session} from './session.ts';

@@ -4,7 +4,7 @@ import {isErrno, isNoSpace} from '../errors.ts';
 import {packageRoot} from '../package-root.ts';
 import {copiedFolders} from '../plan/fingerprint.ts';
 import {artifactSizes} from '../run/deliver.ts';
-import type {StageState} from '../run/engine.ts';
+import type {StageState} from '../run/engine-options.ts';
 import type {Output} from '../run/events.ts';
 import {
   ownFiles,

@@ -13,6 +13,7 @@ export type Reason =
   | Plain<'content-missing'>
   | Corrupt
   | Plain<'not-durable'>
+  | Plain<'untrusted'>
   | Plain<'forced'>
   | Plain<'cache-off'>
   | ToolMissing
@@ -182,6 +183,7 @@ export const reasonFields: {
   'content-missing': {},
   corrupt: {at: true},
   'not-durable': {},
+  untrusted: {},
   forced: {},
   'cache-off': {},
   'tool-missing': {tool: true},

@@ -1,72 +1,14 @@
-import type {RemoteCache, RemoteHit} from '../../cache/remote/remote-cache.ts';
-import type {Store} from '../../cache/store.ts';
-import type {Reason} from '../plan/explain.ts';
-import type {StageKind, StageNode} from '../plan/graph.ts';
+import type {RemoteHit} from '../../cache/remote/remote-cache.ts';
+import type {StageNode} from '../plan/graph.ts';
 import type {KeyParts, StageKey} from '../plan/key.ts';
-import type {JsonObject} from '../spec/image.ts';
-import type {StageOutput, StageRunner} from '../stages/stage.ts';
-import type {RunEvent, StageFailure} from './events.ts';
+import {Board, hasOutput, type Progress} from './board.ts';
+import type {EngineOptions, StageState} from './engine-options.ts';
+import type {StageFailure} from './events.ts';
 import {expectedFailure, type Made, runStage} from './execute.ts';
 import {InputCheck, type InputProblem} from './input-check.ts';
 import {lockKey} from './key-lock.ts';
-import {needOf, type Pools} from './pools.ts';
+import {needOf} from './pools.ts';
 import {type Known, type Resolution, type ResolveOptions, resolveStage} from './resolve.ts';
-import type {RunScope} from './scope.ts';
-import type {HostTools} from './tools.ts';
-
-export interface EngineOptions {
-  readonly nodes: readonly StageNode[];
-  readonly store: Store;
-  readonly scope: RunScope;
-  readonly tools: HostTools;
-  readonly remote?: RemoteCache | undefined;
-  readonly projectDir: string;
-  /** Whether a file of the project is no longer what it was when it was planned with. */
-  readonly hasChanged: (path: string) => boolean;
-  readonly emit: (event: RunEvent) => void;
-  readonly signal: AbortSignal;
-  readonly pools: Pools;
-  /** What the first failure does: `fast` ends the run at once, `finish` starts nothing more, `continue` goes on with what does not depend on it. */
-  readonly fail: FailMode;
-  /** Stages that run even though their key is known: `--force`, and `--refresh` for package lists. */
-  readonly force: (node: StageNode) => boolean;
-  /** Whether records are read (`--no-cache`: not). */
-  readonly readCache: boolean;
-  /** Whether a stage with this key has failed before and is not to be tried again. */
-  readonly failedBefore: (key: string) => boolean;
-  /** Whether a record signed with this key counts. */
-  readonly trusts: (keyId: string) => boolean;
-  /** Whether the content of a hit is wanted for its own sake: an artifact that was not handed out yet. */
-  readonly wanted: (node: StageNode, digest: string) => boolean;
-  /** How long a stage takes, by its history. */
-  readonly estimateMs: (node: StageNode) => number;
-  /** Why a stage runs, for people. */
-  readonly reasonsFor: (
-    node: StageNode,
-    resolution: Resolution,
-    purged: Known | undefined,
-  ) => Promise<readonly Reason[]>;
-  /** Keeps the work of a stage that ended so; gives where. */
-  readonly keepWork: KeepWork;
-  /** How each kind of stage runs; absent: as src/stages/registry.ts says. */
-  readonly runnerOf?: (kind: StageKind) => Promise<StageRunner>;
-  /** Asked once, when the package lists are there and before any other stage runs: a failure ends the run. */
-  readonly gate: (outputOf: (stage: string) => StageOutput | undefined) => Promise<StageFailure | undefined>;
-}
-
-export type FailMode = 'fast' | 'finish' | 'continue';
-export type KeepWork = 'never' | 'on-failure' | 'always';
-
-/** What became of a stage. */
-export type StageState =
-  | {
-      readonly state: 'cached' | 'run';
-      readonly key: StageKey;
-      readonly output: StageOutput;
-      readonly durationMs: number;
-    }
-  | {readonly state: 'failed'; readonly failure: StageFailure; readonly durationMs: number}
-  | {readonly state: 'skipped'; readonly because?: string};
 
 /**
  * Takes every stage of a graph to its output: from the cache where its key is known, else by running it. Stages
@@ -78,26 +20,9 @@ export async function runGraph(options: EngineOptions): Promise<ReadonlyMap<stri
   return new Engine(options).run();
 }
 
-interface Undone {
-  readonly resolution: Exclude<Resolution, {state: 'refused'}>;
-  readonly purged?: Known | undefined;
-}
-
-/** Where a stage stands. */
-type Progress =
-  | {readonly at: 'open' | 'looking'}
-  | {readonly at: 'known'; readonly key: StageKey; readonly parts: KeyParts; readonly known: Known}
-  | {readonly at: 'fetching'; readonly key: StageKey; readonly parts: KeyParts; readonly known: Known}
-  /** With `purged`: what it gave before, whose content is gone and needed. */
-  | (Undone & {readonly at: 'missing'})
-  | (Undone & {readonly at: 'running'})
-  | {readonly at: 'ended'; readonly state: StageState};
-
 class Engine {
   readonly #options: EngineOptions;
-  readonly #progress = new Map<string, Progress>();
-  readonly #byId: ReadonlyMap<string, StageNode>;
-  readonly #dependents: ReadonlyMap<string, readonly StageNode[]>;
+  readonly #board: Board;
   readonly #tasks = new Set<Promise<void>>();
   readonly #checks: InputCheck;
   readonly #stop = new AbortController();
@@ -113,11 +38,9 @@ class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#byId = new Map(options.nodes.map((node) => [node.id, node]));
-    this.#dependents = dependentsOf(options.nodes);
+    this.#board = new Board(options.nodes, options.store);
     this.#checks = new InputCheck(options.store);
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    for (const {id} of options.nodes) this.#progress.set(id, {at: 'open'});
   }
 
   async run(): Promise<ReadonlyMap<string, StageState>> {
@@ -127,7 +50,7 @@ class Engine {
         this.#demandContent();
         this.#skipHopeless();
         this.#startReady();
-        if (this.#tasks.size === 0) return this.#states();
+        if (this.#tasks.size === 0) return this.#board.states();
         await Promise.race(this.#tasks);
       }
     } finally {
@@ -139,12 +62,12 @@ class Engine {
   /** Every stage whose inputs have digests gets its key, and what is known of it. */
   #resolveAll(): void {
     for (const node of this.#options.nodes) {
-      if (this.#at(node.id).at !== 'open' || this.#ending) continue;
-      if (!node.dependsOn.every((id) => this.#digest(id) !== undefined)) continue;
-      const asked = resolveStage(node, (id) => this.#digest(id) ?? '', this.#resolveOptions());
+      if (this.#board.at(node.id).at !== 'open' || this.#ending) continue;
+      if (!node.dependsOn.every((id) => this.#board.digest(id) !== undefined)) continue;
+      const asked = resolveStage(node, (id) => this.#board.digest(id) ?? '', this.#resolveOptions());
       if (!(asked instanceof Promise)) this.#resolved(node, asked);
       else {
-        this.#progress.set(node.id, {at: 'looking'});
+        this.#board.set(node.id, {at: 'looking'});
         this.#task(
           asked.then((resolution) => {
             if (resolution.state !== 'refused' && this.#isOutdated(resolution.parts)) this.#reopen(node);
@@ -167,7 +90,7 @@ class Engine {
         this.#fail(node, resolution.failure, {durationMs: 0});
         break;
       case 'missing':
-        this.#progress.set(node.id, {at: 'missing', resolution});
+        this.#board.set(node.id, {at: 'missing', resolution});
         break;
       case 'known':
         this.#known(node, resolution);
@@ -178,7 +101,7 @@ class Engine {
     const {action, content, hit} = known;
     if (hit !== undefined && !this.#options.store.hasContent(action.digest))
       this.#options.store.record(hit.record, {present: false, signedBy: hit.keyId});
-    this.#progress.set(node.id, {at: 'known', key, parts, known});
+    this.#board.set(node.id, {at: 'known', key, parts, known});
     this.#options.emit({
       type: 'stage-cached',
       time: Date.now(),
@@ -194,7 +117,7 @@ class Engine {
   /** What a stage that must run reads has to be here; so has an artifact that is to be handed out. */
   #demandContent(): void {
     for (const node of this.#options.nodes.toReversed()) {
-      const now = this.#at(node.id);
+      const now = this.#board.at(node.id);
       if (now.at === 'missing') for (const id of node.dependsOn) this.#demand(id);
       if (now.at !== 'known' || !this.#options.wanted(node, now.known.action.digest)) continue;
       const {digest} = now.known.action;
@@ -206,17 +129,17 @@ class Engine {
   }
 
   #demand(id: string): void {
-    const now = this.#at(id);
+    const now = this.#board.at(id);
     if (now.at !== 'known' || now.known.content === 'local' || this.#ending) return;
-    const node = this.#node(id);
+    const node = this.#board.node(id);
     if (this.#options.remote !== undefined && !this.#unfetchable.has(id)) {
-      this.#progress.set(id, {...now, at: 'fetching'});
+      this.#board.set(id, {...now, at: 'fetching'});
       this.#task(this.#fetch(node, now));
       return;
     }
     const {key, parts, known} = now;
     const resolution = {state: 'missing', key, parts, because: 'no-record'} as const;
-    this.#progress.set(id, {at: 'missing', resolution, purged: known});
+    this.#board.set(id, {at: 'missing', resolution, purged: known});
     for (const below of node.dependsOn) this.#demand(below);
   }
 
@@ -232,13 +155,13 @@ class Engine {
     if (this.#isOutdated(now.parts)) return this.#reopen(node);
     if (!fetched) {
       this.#unfetchable.add(node.id);
-      this.#progress.set(node.id, {...now, at: 'known', known: {action, content: 'gone'}});
+      this.#board.set(node.id, {...now, at: 'known', known: {action, content: 'gone'}});
       return;
     }
     scope.lease([action.digest]);
     store.record(hit.record, {signedBy: hit.keyId});
     this.#checks.trust(action.digest);
-    this.#progress.set(node.id, {...now, at: 'known', known: {action, content: 'local'}});
+    this.#board.set(node.id, {...now, at: 'known', known: {action, content: 'local'}});
     emit({
       type: 'stage-fetched',
       time: Date.now(),
@@ -266,11 +189,11 @@ class Engine {
   /** Everything that a failure or the end of the run has put out of reach. */
   #skipHopeless(): void {
     for (const node of this.#options.nodes) {
-      const {at} = this.#at(node.id);
+      const {at} = this.#board.at(node.id);
       if (at !== 'open' && at !== 'missing') continue;
-      const lost = node.dependsOn.map((id) => this.#ended(id)).find((state) => isLost(state));
+      const lost = node.dependsOn.map((id) => this.#board.ended(id)).find((state) => isLost(state));
       if (lost === undefined && !this.#ending) continue;
-      const failed = node.dependsOn.find((id) => this.#ended(id)?.state === 'failed');
+      const failed = node.dependsOn.find((id) => this.#board.ended(id)?.state === 'failed');
       const because = failed ?? (lost?.state === 'skipped' ? lost.because : undefined);
       this.#skip(node, because);
     }
@@ -278,7 +201,7 @@ class Engine {
 
   #skip(node: StageNode, because?: string): void {
     const why = because === undefined ? {} : {because};
-    this.#progress.set(node.id, {at: 'ended', state: {state: 'skipped', ...why}});
+    this.#board.set(node.id, {at: 'ended', state: {state: 'skipped', ...why}});
     this.#options.emit({type: 'stage-skipped', time: Date.now(), stage: node.id, ...why});
   }
 
@@ -286,15 +209,15 @@ class Engine {
   #startReady(): void {
     const ready = this.#options.nodes.filter((node) => this.#isReady(node));
     if (ready.length === 0) return;
-    this.#weights ??= distanceToEnd(this.#options);
+    this.#weights ??= distanceToEnd(this.#options, this.#board);
     const weights = this.#weights;
     ready.sort((a, b) => (weights.get(b.id) ?? 0) - (weights.get(a.id) ?? 0));
     for (const node of ready) {
-      const now = this.#at(node.id);
+      const now = this.#board.at(node.id);
       const need = needOf(node.kind);
       if (now.at !== 'missing' || !this.#options.pools.tryTake(need)) continue;
       const running = {...now, at: 'running'} as const;
-      this.#progress.set(node.id, running);
+      this.#board.set(node.id, running);
       const executing = this.#execute(node, running).catch((error: unknown) => this.#failOf(node, error));
       this.#task(executing.finally(() => this.#options.pools.giveBack(need)));
     }
@@ -302,22 +225,22 @@ class Engine {
 
   #isReady(node: StageNode): boolean {
     return (
-      this.#at(node.id).at === 'missing' &&
+      this.#board.at(node.id).at === 'missing' &&
       (node.kind === 'archive' || this.#archivesRead()) &&
-      node.dependsOn.every((id) => this.#isHere(id))
+      node.dependsOn.every((id) => this.#board.isHere(id))
     );
   }
 
   /** The gate wants all package lists: nothing else starts before they are there, or have failed. */
   #archivesRead(): boolean {
     return this.#options.nodes.every(
-      ({id, kind}) => kind !== 'archive' || ['known', 'ended'].includes(this.#at(id).at),
+      ({id, kind}) => kind !== 'archive' || ['known', 'ended'].includes(this.#board.at(id).at),
     );
   }
 
   /** The gate's answer, asked for once. The first stage that hears a refusal fails, and everything else is skipped. */
   #gate(): Promise<StageFailure | undefined> {
-    this.#gated ??= this.#options.gate((id) => this.#output(id));
+    this.#gated ??= this.#options.gate((id) => this.#board.output(id));
     return this.#gated;
   }
 
@@ -336,7 +259,7 @@ class Engine {
       return;
     }
     // Whoever held the lock may have made it meanwhile.
-    const again = resolveStage(node, (id) => this.#digest(id) ?? '', {
+    const again = resolveStage(node, (id) => this.#board.digest(id) ?? '', {
       ...this.#resolveOptions(),
       remote: undefined,
     });
@@ -353,7 +276,7 @@ class Engine {
 
   /** Whether all inputs are still there, now that nobody may take them; what gc took before goes back to be brought. */
   #leaseInputs(node: StageNode): boolean {
-    const digests = node.dependsOn.map((id) => this.#digest(id) ?? '');
+    const digests = node.dependsOn.map((id) => this.#board.digest(id) ?? '');
     const gone = this.#options.scope.lease(digests);
     if (gone.length === 0) return true;
     this.#lose(gone);
@@ -363,12 +286,12 @@ class Engine {
 
   async #run(node: StageNode, {key, parts, purged, resolution}: Work): Promise<void> {
     const {store, reasonsFor} = this.#options;
-    const digests = node.dependsOn.map((id) => this.#digest(id) ?? '');
+    const digests = node.dependsOn.map((id) => this.#board.digest(id) ?? '');
     // Read side by side with the stage: what it makes counts only when its inputs were what they should be.
     const sound = this.#checks.problems(digests);
     const inputs = new Map(
       node.dependsOn.flatMap((id) => {
-        const input = this.#output(id);
+        const input = this.#board.output(id);
         return input === undefined ? [] : [[id, input] as const];
       }),
     );
@@ -400,7 +323,7 @@ class Engine {
       if (this.#told.has(problem)) continue;
       this.#told.add(problem);
       const {digest, text} = problem;
-      const stage = node.dependsOn.find((id) => this.#digest(id) === digest) ?? node.id;
+      const stage = node.dependsOn.find((id) => this.#board.digest(id) === digest) ?? node.id;
       const place = store.quarantine(digest);
       emit({type: 'content-corrupt', time: Date.now(), stage, digest, problem: text, place});
       this.#lose([digest]);
@@ -426,7 +349,7 @@ class Engine {
         this.#forced.add(node.id);
         const {output, durationMs} = made;
         this.#checks.trust(output.digest);
-        this.#progress.set(node.id, {at: 'ended', state: {state: 'run', key, output, durationMs}});
+        this.#board.set(node.id, {at: 'ended', state: {state: 'run', key, output, durationMs}});
         if (purged !== undefined && purged.action.digest !== output.digest) this.#reopenAbove(node, purged);
       }
     }
@@ -442,33 +365,33 @@ class Engine {
       message: `${node.id} gave other content than before from the same inputs (${purged.action.digest.slice(0, 12)}… was purged): it is not reproducible`,
     });
     // A set is gone through with what is added meanwhile. What runs or is being looked up finds out at its end.
-    const above = new Set(this.#dependents.get(node.id));
+    const above = new Set(this.#board.dependents(node.id));
     for (const next of above) {
-      const now = this.#at(next.id);
+      const now = this.#board.at(next.id);
       const ran = now.at === 'ended' && hasOutput(now.state);
       if (ran || now.at === 'known' || now.at === 'missing') this.#reopen(next);
-      for (const dependent of this.#dependents.get(next.id) ?? []) above.add(dependent);
+      for (const dependent of this.#board.dependents(next.id)) above.add(dependent);
     }
   }
 
   #reopen(node: StageNode): void {
-    this.#progress.set(node.id, {at: 'open'});
+    this.#board.set(node.id, {at: 'open'});
   }
 
   /** Whether a stage below has other content by now than what these parts of a key name. */
   #isOutdated({inputs}: KeyParts): boolean {
-    return inputs.some(([id, digest]) => this.#digest(id) !== digest);
+    return inputs.some(([id, digest]) => this.#board.digest(id) !== digest);
   }
 
   /** Content that is gone: its stages are known, but have to give it again. */
   #lose(digests: readonly string[]): void {
     this.#checks.forget(digests);
     for (const node of this.#options.nodes) {
-      const now = this.#at(node.id);
+      const now = this.#board.at(node.id);
       if (now.at === 'known' && digests.includes(now.known.action.digest)) {
-        this.#progress.set(node.id, {...now, known: {...now.known, content: 'gone'}});
+        this.#board.set(node.id, {...now, known: {...now.known, content: 'gone'}});
       } else if (now.at === 'ended' && hasOutput(now.state) && digests.includes(now.state.output.digest)) {
-        this.#progress.set(node.id, {at: 'open'});
+        this.#board.set(node.id, {at: 'open'});
       }
     }
   }
@@ -485,7 +408,7 @@ class Engine {
     failure: StageFailure,
     told: Pick<Extract<Made, {outcome: 'failed'}>, 'durationMs' | 'checks' | 'log' | 'keptWork'>,
   ): void {
-    this.#progress.set(node.id, {
+    this.#board.set(node.id, {
       at: 'ended',
       state: {state: 'failed', failure, durationMs: told.durationMs},
     });
@@ -513,55 +436,6 @@ class Engine {
     const task = work.finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);
   }
-
-  #at(id: string): Progress {
-    return this.#progress.get(id) ?? {at: 'open'};
-  }
-
-  #node(id: string): StageNode {
-    const node = this.#byId.get(id);
-    if (node === undefined) throw new Error(`There is no stage ${id}`);
-    return node;
-  }
-
-  #ended(id: string): StageState | undefined {
-    const now = this.#at(id);
-    return now.at === 'ended' ? now.state : undefined;
-  }
-
-  /** What a stage gave, as soon as that is certain. */
-  #digest(id: string): string | undefined {
-    const now = this.#at(id);
-    if (now.at === 'known' || now.at === 'fetching') return now.known.action.digest;
-    return now.at === 'ended' && hasOutput(now.state) ? now.state.output.digest : undefined;
-  }
-
-  #isHere(id: string): boolean {
-    const now = this.#at(id);
-    if (now.at === 'known') return now.known.content === 'local';
-    return now.at === 'ended' && hasOutput(now.state);
-  }
-
-  #output(id: string): StageOutput | undefined {
-    const now = this.#at(id);
-    if (now.at === 'ended') return hasOutput(now.state) ? now.state.output : undefined;
-    if (now.at !== 'known' && now.at !== 'fetching') return undefined;
-    return outputOf(this.#options.store, now.known);
-  }
-
-  #states(): ReadonlyMap<string, StageState> {
-    const states = new Map<string, StageState>();
-    for (const {id} of this.#options.nodes) {
-      const now = this.#at(id);
-      if (now.at === 'ended') states.set(id, now.state);
-      else if (now.at === 'known') {
-        const {key, known} = now;
-        const {durationMs} = known.action;
-        states.set(id, {state: 'cached', key, output: outputOf(this.#options.store, known), durationMs});
-      } else throw new Error(`Stage ${id} is ${now.at} at the end of the run`);
-    }
-    return states;
-  }
 }
 
 interface Work {
@@ -569,15 +443,6 @@ interface Work {
   readonly parts: KeyParts;
   readonly purged: Known | undefined;
   readonly resolution: Resolution;
-}
-
-function outputOf(store: Store, {action}: Known): StageOutput {
-  const {digest, result} = action;
-  return {digest, path: store.treePath(digest), result: result as JsonObject};
-}
-
-function hasOutput(state: StageState): state is Extract<StageState, {state: 'cached' | 'run'}> {
-  return state.state === 'cached' || state.state === 'run';
 }
 
 function isLost(state: StageState | undefined): boolean {
@@ -588,18 +453,11 @@ function isForced({because}: Extract<Resolution, {state: 'missing'}>): boolean {
   return because === 'forced' || because === 'cache-off';
 }
 
-function dependentsOf(nodes: readonly StageNode[]): ReadonlyMap<string, readonly StageNode[]> {
-  const dependents = new Map<string, StageNode[]>(nodes.map(({id}) => [id, []]));
-  for (const node of nodes) for (const id of node.dependsOn) dependents.get(id)?.push(node);
-  return dependents;
-}
-
 /** For each stage the expected time, in ms, of the longest way from its start to the end of the graph. */
-function distanceToEnd({nodes, estimateMs}: EngineOptions): ReadonlyMap<string, number> {
-  const dependents = dependentsOf(nodes);
+function distanceToEnd({nodes, estimateMs}: EngineOptions, board: Board): ReadonlyMap<string, number> {
   const weights = new Map<string, number>();
   for (const node of nodes.toReversed()) {
-    const behind = (dependents.get(node.id) ?? []).map(({id}) => weights.get(id) ?? 0);
+    const behind = board.dependents(node.id).map(({id}) => weights.get(id) ?? 0);
     weights.set(node.id, estimateMs(node) + Math.max(0, ...behind));
   }
   return weights;

@@ -11,7 +11,7 @@ import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
 import type {CommandLog} from '../sandbox/process.ts';
 import type {JsonObject} from '../spec/image.ts';
 import type {StageContext, StageOutput, StageSuccess} from '../stages/stage.ts';
-import type {EngineOptions} from './engine.ts';
+import type {EngineOptions} from './engine-options.ts';
 import type {CheckResult, StageFailure} from './events.ts';
 import type {Known} from './resolve.ts';
 
@@ -26,6 +26,7 @@ export interface ExecuteOptions
     | 'hasChanged'
     | 'emit'
     | 'signal'
+    | 'lastDigest'
     | 'keepWork'
     | 'runnerOf'
   > {
@@ -182,7 +183,7 @@ class Execution {
     const epoch = this.#node.params['source_date_epoch'];
     const clamp =
       typeof epoch === 'number' ? {writtenSince: Math.floor(this.#startedAt / 1000), epoch} : undefined;
-    const before = store.find(key);
+    const before = this.#options.lastDigest(this.#node.id);
     const {digest, sizeBytes} = await store.publish(this.#object, {clamp, run: scope.folder});
     const durationMs = Date.now() - this.#startedAt;
     const result: JsonObject = {...success.result, size_bytes: sizeBytes};
@@ -203,7 +204,7 @@ class Execution {
       store.record({...action, key: stageKey(this.#refined), parts: this.#refined});
     remote?.upload(action, {treeFolder: store.treePath(digest), logPath: store.logPath(kept)});
     if (keepWork === 'always') await this.#keep(log, digest);
-    const unchanged = before.state === 'known' && before.action.digest === digest;
+    const unchanged = before === digest;
     emit({
       type: 'stage-finished',
       time: Date.now(),

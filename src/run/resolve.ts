@@ -21,7 +21,7 @@ export interface Known {
 }
 
 /** Why a key gives nothing. */
-type Missing = 'no-record' | 'not-durable' | 'forced' | 'cache-off';
+type Missing = 'no-record' | 'not-durable' | 'untrusted' | 'forced' | 'cache-off';
 
 export interface ResolveOptions {
   readonly store: Store;
@@ -62,10 +62,10 @@ export function resolveStage(
       known: {action, content, ...(evicted === undefined ? {} : {evicted})},
     };
   }
-  const nothing = found.state === 'not-durable' ? 'not-durable' : 'no-record';
-  if (options.remote === undefined) return missing(nothing);
+  const nothing = {known: 'untrusted', 'not-durable': 'not-durable', absent: 'no-record'} as const;
+  if (options.remote === undefined) return missing(nothing[found.state]);
   return options.remote.lookup(key, options.signal).then((hit) => {
-    if (hit === undefined) return missing(nothing);
+    if (hit === undefined) return missing(nothing[found.state]);
     return {state: 'known', key, parts, known: {action: hit.record, content: 'remote', hit}};
   });
 }

@@ -17,6 +17,8 @@ export function formatReason(reason: Reason): string {
       return 'its content is gone from the cache';
     case 'corrupt':
       return `its content was damaged, and put aside on ${minute(reason.at)}`;
+    case 'untrusted':
+      return 'what is known of it was signed by a key that this build does not trust';
     case 'not-durable':
       return 'the machine stopped before its content was safely on the disk';
     case 'forced':

@@ -56,7 +56,9 @@ try {
   const manifest = join(listed.project, 'artifacts/bench/openstack/manifest.json');
   const installed = (JSON.parse(readFileSync(manifest, 'utf8')) as Manifest).packages.map(({name}) => name);
   const times: Record<string, number[]> = {};
-  const note = (name: string, seconds: number): void => void (times[name] ??= []).push(seconds);
+  const note = (name: string, seconds: number): void => {
+    times[name] = [...(times[name] ?? []), seconds];
+  };
   let noMkosi: string | undefined;
   let events: readonly (readonly [string, readonly RunEvent[]])[] = [];
 

@@ -40,10 +40,15 @@ const stages = [
 /** A rig whose spec was built, handed out and is in the history. */
 async function built(): Promise<Rig> {
   const rig = new Rig(files);
-  fakeAllTools(rig);
-  await seedCache(rig, {packages: ['curl', 'jq', 'openssh-server'], test: false});
-  expect(await rig.run(['build', '--no-test'])).toMatchObject({code: 0, stderr: ''});
-  return rig;
+  try {
+    fakeAllTools(rig);
+    await seedCache(rig, {packages: ['curl', 'jq', 'openssh-server'], test: false});
+    expect(await rig.run(['build', '--no-test'])).toMatchObject({code: 0, stderr: ''});
+    return rig;
+  } catch (error) {
+    await rig[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** For tests that only look; what they change beside the cache is taken back. */

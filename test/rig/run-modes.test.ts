@@ -14,10 +14,15 @@ const stageCount = 12;
 /** A rig whose spec was built and handed out. */
 async function built(): Promise<Rig> {
   const rig = new Rig({'fgimage.yaml': bothTargets});
-  fakeAllTools(rig);
-  await seedCache(rig, {packages: archive, test: false});
-  expect(await rig.run(['build', '--no-test'])).toMatchObject({code: 0});
-  return rig;
+  try {
+    fakeAllTools(rig);
+    await seedCache(rig, {packages: archive, test: false});
+    expect(await rig.run(['build', '--no-test'])).toMatchObject({code: 0});
+    return rig;
+  } catch (error) {
+    await rig[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 interface Run {

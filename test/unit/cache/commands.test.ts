@@ -22,7 +22,10 @@ describe('runCache()', () => {
     [
       'no action',
       [undefined, [], {}],
-      ['fgimage cache wants to know what to do', 'Add one of gc, du, verify, rebuild, pin, unpin, pins, keygen'],
+      [
+        'fgimage cache wants to know what to do',
+        'Add one of gc, du, verify, rebuild, pin, unpin, pins, keygen',
+      ],
     ],
     [
       'a mistyped action',

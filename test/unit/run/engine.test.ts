@@ -5,7 +5,7 @@ import {describe, expect, it} from 'vitest';
 import {Store} from '../../../cache/store.ts';
 import {FgError} from '../../../src/errors.ts';
 import {fail, ok} from '../../../src/result.ts';
-import type {FailMode} from '../../../src/run/engine.ts';
+import type {FailMode} from '../../../src/run/engine-options.ts';
 import type {RunEvent} from '../../../src/run/events.ts';
 import {Pools} from '../../../src/run/pools.ts';
 import type {StageRunner} from '../../../src/stages/stage.ts';

@@ -3,7 +3,8 @@ import {join} from 'node:path';
 import {Store} from '../../../cache/store.ts';
 import type {StageKind, StageNode} from '../../../src/plan/graph.ts';
 import {ok} from '../../../src/result.ts';
-import {type EngineOptions, runGraph, type StageState} from '../../../src/run/engine.ts';
+import {runGraph} from '../../../src/run/engine.ts';
+import type {EngineOptions, StageState} from '../../../src/run/engine-options.ts';
 import type {RunEvent} from '../../../src/run/events.ts';
 import {Pools} from '../../../src/run/pools.ts';
 import {RunScope} from '../../../src/run/scope.ts';
@@ -52,6 +53,8 @@ export interface Built {
 export class Machine {
   readonly folder = new TemporaryFolder();
   readonly store = Store.open(this.folder.join('cache'));
+  /** What stages gave when they were last built here: a history. */
+  readonly #gave = new Map<string, string>();
 
   async build(nodes: readonly StageNode[], options: BuildOptions = {}): Promise<Built> {
     const {runners = {}, store = this.store, ...rest} = options;
@@ -72,6 +75,7 @@ export class Machine {
         readCache: true,
         trusts: () => true,
         failedBefore: () => false,
+        lastDigest: (stage) => this.#gave.get(stage),
         wanted: () => false,
         estimateMs: () => 1,
         reasonsFor: () => Promise.resolve([]),
@@ -85,6 +89,9 @@ export class Machine {
           options.emit?.(event);
         },
       });
+      for (const [id, state] of states) {
+        if (state.state === 'run' || state.state === 'cached') this.#gave.set(id, state.output.digest);
+      }
       return {states, events, pools};
     } finally {
       scope.close();

@@ -14,6 +14,7 @@ const reasons: readonly Reason[] = [
   {reason: 'content-missing'},
   {reason: 'corrupt', at},
   {reason: 'not-durable'},
+  {reason: 'untrusted'},
   {reason: 'forced'},
   {reason: 'cache-off'},
   {reason: 'tool-missing', tool: 'mksquashfs'},
@@ -71,6 +72,7 @@ it('tells every reason in one line', () => {
     its content is gone from the cache
     its content was damaged, and put aside on 2026-11-20 14:02 UTC
     the machine stopped before its content was safely on the disk
+    what is known of it was signed by a key that this build does not trust
     forced
     the cache is off
     the host lacks mksquashfs
