@@ -1,6 +1,6 @@
 import {join} from 'node:path';
 import {diskError} from '../../cache/disk-error.ts';
-import {type ExitCode, exitCode} from '../errors.ts';
+import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import type {Reason} from '../plan/explain.ts';
 import type {StageNode} from '../plan/graph.ts';
@@ -69,6 +69,8 @@ async function buildAll(options: BuildOptions, signal: AbortSignal | undefined):
 }
 
 const peekTimeoutMs = 60_000;
+/** How often an artifact is made again that was spoilt in the cache. */
+const mostTurns = 3;
 
 /** One run of a plan: what is told, who listens, what is handed out. */
 class BuildRun {
@@ -132,7 +134,7 @@ class BuildRun {
     signal: AbortSignal,
   ): Promise<{states: ReadonlyMap<string, StageState>; outputs: readonly Output[]}> {
     const {plan, store} = this.#session;
-    for (;;) {
+    for (let turn = 1; ; turn += 1) {
       const states = await this.#run(scope, signal);
       const finished: Finished[] = [];
       for (const delivery of plan.deliveries) {
@@ -150,6 +152,12 @@ class BuildRun {
       }
       const outputs = finished.flatMap((one) => (one.ok ? [one.output] : []));
       if (outputs.length === finished.length) return {states, outputs};
+      if (turn === mostTurns) {
+        const folder = store.layout.root;
+        throw new FgError('CACHE_UNUSABLE', `What is written to the cache ${folder} comes back changed`, {
+          hint: 'Have the disk and the memory of this machine checked, or name another folder with --cache-dir',
+        });
+      }
     }
   }
 
