@@ -1,6 +1,9 @@
 import {defineConfig} from 'vitest/config';
 
-/** Four tiers: unit (seconds), rig (the real CLI), integration (real Debian, real boots), slow (the long boots). */
+/**
+ * Five tiers: unit (seconds), rig (the real CLI), integration (real Debian, real boots), slow (the long boots), soak
+ * (one thing again and again for ten minutes).
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -10,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          exclude: ['test/integration/**/*.slow.test.ts'],
+          exclude: ['test/integration/**/*.{slow,soak}.test.ts'],
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 1_500_000,
           hookTimeout: 1_500_000,
@@ -21,6 +24,16 @@ export default defineConfig({
         test: {
           name: 'slow',
           include: ['test/integration/**/*.slow.test.ts'],
+          globalSetup: ['test/integration/setup.ts'],
+          testTimeout: 3_000_000,
+          hookTimeout: 3_000_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'soak',
+          include: ['test/integration/**/*.soak.test.ts'],
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 3_000_000,
           hookTimeout: 3_000_000,

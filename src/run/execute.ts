@@ -182,7 +182,9 @@ class Execution {
     const {store, scope, emit, key, parts, remote, keepWork} = this.#options;
     const epoch = this.#node.params['source_date_epoch'];
     const clamp =
-      typeof epoch === 'number' ? {writtenSince: Math.floor(this.#startedAt / 1000), epoch} : undefined;
+      typeof epoch === 'number'
+        ? {writtenSince: Math.floor((this.#startedAt - tickMs) / 1000), epoch}
+        : undefined;
     const before = this.#options.lastDigest(this.#node.id);
     const {digest, sizeBytes} = await store.publish(this.#object, {clamp, run: scope.folder});
     const durationMs = Date.now() - this.#startedAt;
@@ -260,6 +262,9 @@ class Execution {
     return digest;
   }
 }
+
+/** So far behind the clock are the times that the kernel gives to files (ktime_get_coarse_real_ts64, HZ=100). */
+const tickMs = 10;
 
 /** What a user can mend, or the disk of the cache does to a stage: no room, or no bytes. */
 export function expectedFailure(error: unknown, store: Store): StageFailure | undefined {
