@@ -47,7 +47,7 @@ export class HttpClient {
     this.#silenceMs = silenceMs;
   }
 
-  /** Gives every answer but redirects, 429 and 5xx; 501, "not implemented", does not pass and is given too. Throws `RemoteError` `unreachable` for these and without an answer. */
+  /** Gives every answer but redirects, 429 and 5xx; 501 does not pass by itself and is given too. Throws `RemoteError` `unreachable` for these and without an answer. */
   async send(request: HttpRequest): Promise<HttpResponse> {
     let {url, headers} = request;
     for (let redirects = 0; ; redirects += 1) {

@@ -1,16 +1,9 @@
 import {isDeepStrictEqual} from 'node:util';
 import type {Target} from '../../targets/contract.ts';
-import type {
-  Image,
-  ImageTarget,
-  JsonObject,
-  JsonValue,
-  Os,
-  PackageRequest,
-  Repository,
-} from '../spec/image.ts';
+import type {Image, ImageTarget, JsonObject, Os, Repository} from '../spec/image.ts';
 import {type DigestCache, expandCopies, fingerprint} from './fingerprint.ts';
 import type {Origin, StageKind, StageNode} from './graph.ts';
+import {impliedPackages, json, platformNotes, requestWord, same, unique} from './image-words.ts';
 import {canonicalDigest} from './key.ts';
 import {type DistributionTemplate, readTemplate, releaseOf} from './template.ts';
 
@@ -421,36 +414,4 @@ class Builder {
     this.#byId.set(added.id, added);
     return node.id;
   }
-}
-
-/** What an image says that reaches its targets through the plans that they make of it. */
-function platformNotes({kernel, storage, hostname}: Image): JsonObject {
-  const {cmdline} = kernel;
-  return json({'kernel.cmdline': cmdline, 'storage.size': storage.size_bytes, hostname}) as JsonObject;
-}
-
-function same(name: string): Origin {
-  return {param: [name], spec: [name]};
-}
-
-/** Packages that other keys of the spec need to have their effect. */
-function impliedPackages(image: Image): readonly string[] {
-  const {locale, users} = image;
-  return [
-    ...(locale !== undefined && !/^(?:C|POSIX)(?:\.|$)/.test(locale) ? ['locales'] : []),
-    ...(users.some(({sudo}) => sudo.length > 0) ? ['sudo'] : []),
-  ];
-}
-
-function requestWord({name, version}: PackageRequest): string {
-  return version === undefined ? name : `${name}=${version}`;
-}
-
-function unique(words: readonly string[]): readonly string[] {
-  return [...new Set(words)];
-}
-
-/** A plain JSON copy without undefined members, as keys hold it. */
-function json(value: unknown): JsonValue {
-  return JSON.parse(JSON.stringify(value)) as JsonValue;
 }

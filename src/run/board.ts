@@ -3,7 +3,7 @@ import type {StageNode} from '../plan/graph.ts';
 import type {KeyParts, StageKey} from '../plan/key.ts';
 import type {JsonObject} from '../spec/image.ts';
 import type {StageOutput} from '../stages/stage.ts';
-import type {StageState} from './engine-options.ts';
+import type {EngineOptions, StageState} from './engine-options.ts';
 import type {Known, Resolution} from './resolve.ts';
 
 interface Undone {
@@ -108,4 +108,17 @@ function dependentsOf(nodes: readonly StageNode[]): ReadonlyMap<string, readonly
   const dependents = new Map<string, StageNode[]>(nodes.map(({id}) => [id, []]));
   for (const node of nodes) for (const id of node.dependsOn) dependents.get(id)?.push(node);
   return dependents;
+}
+
+/** For each stage the expected time, in ms, of the longest way from its start to the end of the graph. */
+export function distanceToEnd(
+  {nodes, estimateMs}: Pick<EngineOptions, 'nodes' | 'estimateMs'>,
+  board: Board,
+): ReadonlyMap<string, number> {
+  const weights = new Map<string, number>();
+  for (const node of nodes.toReversed()) {
+    const behind = board.dependents(node.id).map(({id}) => weights.get(id) ?? 0);
+    weights.set(node.id, estimateMs(node) + Math.max(0, ...behind));
+  }
+  return weights;
 }

@@ -1,7 +1,8 @@
 import type {RemoteHit} from '../../cache/remote/remote-cache.ts';
 import type {StageNode} from '../plan/graph.ts';
 import type {KeyParts, StageKey} from '../plan/key.ts';
-import {Board, hasOutput, type Progress} from './board.ts';
+import {Board, distanceToEnd, hasOutput, type Progress} from './board.ts';
+import {bringContent} from './bring.ts';
 import type {EngineOptions, StageState} from './engine-options.ts';
 import type {StageFailure} from './events.ts';
 import {expectedFailure, type Made, runStage} from './execute.ts';
@@ -151,7 +152,7 @@ class Engine {
     const hit: RemoteHit | undefined =
       remote === undefined ? undefined : (now.known.hit ?? (await remote.lookup(now.key, this.#signal)));
     const same = hit !== undefined && hit.record.digest === action.digest;
-    const fetched = same && (await this.#bring(hit));
+    const fetched = same && (await bringContent(hit, {...this.#options, signal: this.#signal}));
     if (this.#isOutdated(now.parts)) return this.#reopen(node);
     if (!fetched) {
       this.#unfetchable.add(node.id);
@@ -170,20 +171,6 @@ class Engine {
       durationMs: Date.now() - startedAt,
       from: remote?.name ?? '',
     });
-  }
-
-  async #bring(hit: RemoteHit): Promise<boolean> {
-    const {remote, store, scope} = this.#options;
-    if (remote === undefined) return false;
-    if (store.hasContent(hit.record.digest)) return true;
-    const folder = scope.scratch(`fetch-${hit.record.key.slice(0, 32)}`);
-    const fetched = await remote.fetchObject(hit, folder, this.#signal);
-    // What was wrong the remote cache has told.
-    if (!fetched.ok) return false;
-    store.adopt(folder, hit.record.digest, scope.folder);
-    const {log} = hit.record;
-    if (log !== undefined) await remote.fetchLog(hit, store.logPath(log), this.#signal);
-    return true;
   }
 
   /** Everything that a failure or the end of the run has put out of reach. */
@@ -451,14 +438,4 @@ function isLost(state: StageState | undefined): boolean {
 
 function isForced({because}: Extract<Resolution, {state: 'missing'}>): boolean {
   return because === 'forced' || because === 'cache-off';
-}
-
-/** For each stage the expected time, in ms, of the longest way from its start to the end of the graph. */
-function distanceToEnd({nodes, estimateMs}: EngineOptions, board: Board): ReadonlyMap<string, number> {
-  const weights = new Map<string, number>();
-  for (const node of nodes.toReversed()) {
-    const behind = board.dependents(node.id).map(({id}) => weights.get(id) ?? 0);
-    weights.set(node.id, estimateMs(node) + Math.max(0, ...behind));
-  }
-  return weights;
 }

@@ -204,6 +204,7 @@ async function killBuilds(
   console.log(
     `${stands.length} kills, ${builds} builds between them: ${countText(stands)}; ${unrecorded} objects unrecorded`,
   );
+  project.write({'fgimage.yaml': specOf(wanted)});
   await buildWell(project, {as});
   await verify(project, {as});
   expect(artifactDigests(project)).toEqual(await caches.digestsOf(wanted));
