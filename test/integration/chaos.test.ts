@@ -163,7 +163,7 @@ describe('fgimage cache gc beside builds', () => {
   it('takes nothing that a build needs, for a minute', async () => {
     const collected = await collectBesideBuilds(caches, {name: 'chaos-gc', durationMs: 60_000});
     console.log('gc beside builds:', JSON.stringify(collected));
-    expect(collected.builds).toBeGreaterThan(0);
+    expect(collected.compared).toBeGreaterThan(0);
     expect(collected.freeing).toBeGreaterThan(0);
   });
 });
@@ -199,7 +199,7 @@ async function killBuilds(
       tries += 1;
       if (stands.length % verifyEvery === 0) unrecorded += (await verify(project, {as})).unrecordedObjects;
     }
-    if (tries % 5 === 0) wanted = changed(done, random);
+    if (tries % 3 === 0) wanted = changed(done, random);
   }
   console.log(
     `${stands.length} kills, ${builds} builds between them: ${countText(stands)}; ${unrecorded} objects unrecorded`,
