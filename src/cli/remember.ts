@@ -1,9 +1,9 @@
-import {lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, writeFileSync} from 'node:fs';
+import {lstatSync, mkdirSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {isErrno, isNoSpace} from '../errors.ts';
 import {packageRoot} from '../package-root.ts';
 import {copiedFolders} from '../plan/fingerprint.ts';
-import {artifactSizes} from '../run/deliver.ts';
+import {deliveredFiles} from '../run/deliver.ts';
 import type {StageState} from '../run/engine-options.ts';
 import type {Output} from '../run/events.ts';
 import {
@@ -52,6 +52,8 @@ export function rememberUnchanged(
   const watched = [...new Set(watchedPaths(session))];
   // What was changed so short a time ago could change once more without its times telling.
   if (watched.some((path) => isFresh(path))) return;
+  const delivered = outputs.flatMap(({path = ''}) => deliveredFiles(path) ?? []);
+  if (delivered.length < outputs.length) return;
   const place = placeOf(store.layout.root, options);
   const known: Unchanged = {
     version: unchangedVersion,
@@ -61,9 +63,7 @@ export function rememberUnchanged(
     stages,
     outputs: outputs.map((output) => ({...output, state: 'cached', durationMs: 0})),
     watched: watched.map((path) => [path, stampOf(path)]),
-    delivered: outputs.flatMap(({path = ''}) => [
-      {path, link: readlinkSync(path), files: artifactSizes(path)},
-    ]),
+    delivered,
   };
   write(place.path, known);
 }

@@ -66,13 +66,7 @@ export function deliver(store: Store, output: string, parcel: Parcel): Result<De
     const spoilt = files.find((file) => digestFile(join(fresh, file.path)) !== file.sha256);
     if (spoilt !== undefined) return fail(spoilt.path);
     writeManifest(fresh, manifestText(parcel, files));
-    rmSync(folder, {recursive: true, force: true});
-    try {
-      renameSync(fresh, folder);
-    } catch (error) {
-      // Another build has just put the same set there.
-      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-    }
+    putInPlace(fresh, folder);
     const before = linkTarget(path);
     rmSync(freshLink, {force: true});
     symlinkSync(link, freshLink);
@@ -99,7 +93,13 @@ function deliveredSet(
   parcel: Pick<Parcel, 'image' | 'target' | 'digest'>,
 ): {readonly text: string; readonly files: readonly ArtifactFile[]} | undefined {
   const {path, folder, link} = placesOf(output, parcel);
-  const told = linkTarget(path) === link ? readManifest(folder) : undefined;
+  return linkTarget(path) === link ? wholeSet(folder) : undefined;
+}
+
+function wholeSet(
+  folder: string,
+): {readonly text: string; readonly files: readonly ArtifactFile[]} | undefined {
+  const told = readManifest(folder);
   const isWhole = told?.files.every(({path: name, size_bytes: size}) => {
     const stat = statSync(join(folder, name), {throwIfNoEntry: false});
     return stat?.size === size;
@@ -107,13 +107,40 @@ function deliveredSet(
   return isWhole === true ? told : undefined;
 }
 
-/** The files of an artifact that was handed out, as it lies there, with their sizes. */
-export function artifactSizes(path: string): readonly (readonly [path: string, sizeBytes: number])[] {
-  const told = readManifest(path);
-  return [
-    ...(told?.files.map(({path: name, size_bytes: size}) => [name, size] as const) ?? []),
-    ['manifest.json', statSync(join(path, 'manifest.json')).size],
-  ];
+/** A set that is there and whole stays: another build has just put it there, and somebody may be reading it. */
+function putInPlace(fresh: string, folder: string): void {
+  const aside = `${fresh}.old`;
+  for (;;) {
+    try {
+      renameSync(fresh, folder);
+      return;
+    } catch (error) {
+      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    }
+    if (wholeSet(folder) !== undefined) return;
+    try {
+      renameSync(folder, aside);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+    rmSync(aside, {recursive: true, force: true});
+  }
+}
+
+/** An artifact as it was handed out: where its link leads, and the files there with their sizes. */
+export interface DeliveredFiles {
+  readonly path: string;
+  readonly link: string;
+  readonly files: readonly (readonly [path: string, sizeBytes: number])[];
+}
+
+/** What lies at `<output>/<image>/<target>`; undefined where another build is just changing it. */
+export function deliveredFiles(path: string): DeliveredFiles | undefined {
+  const link = linkTarget(path);
+  const told = link === undefined ? undefined : wholeSet(path);
+  if (link === undefined || told === undefined) return undefined;
+  const files = told.files.map(({path: name, size_bytes: size}) => [name, size] as const);
+  return {path, link, files: [...files, ['manifest.json', Buffer.byteLength(told.text)]]};
 }
 
 interface Places {

@@ -2,6 +2,7 @@ import {type BigIntStats, lstatSync, readFileSync, readlinkSync, statSync} from 
 import {join, resolve} from 'node:path';
 import {cacheLayout} from '../../cache/layout.ts';
 import {packageRoot} from '../package-root.ts';
+import type {DeliveredFiles} from './deliver.ts';
 import type {Output, StageCached, StagePlanned} from './events.ts';
 
 /**
@@ -20,11 +21,7 @@ export interface Unchanged {
   /** Whatever the plan read, by path: what stat said of it, `-` where there was nothing. */
   readonly watched: readonly (readonly [path: string, stamp: string])[];
   /** Artifacts as they lie in the output folder: where its link leads, and the files' sizes. */
-  readonly delivered: readonly {
-    readonly path: string;
-    readonly link: string;
-    readonly files: readonly (readonly [path: string, sizeBytes: number])[];
-  }[];
+  readonly delivered: readonly DeliveredFiles[];
 }
 
 export interface UnchangedStage {
@@ -104,7 +101,7 @@ export function readUnchanged({path, asked}: Place): Unchanged | undefined {
   }
 }
 
-function isThere({path, link, files}: Unchanged['delivered'][number]): boolean {
+function isThere({path, link, files}: DeliveredFiles): boolean {
   return (
     readlinkSync(path) === link &&
     files.every(([name, sizeBytes]) => statSync(join(path, name)).size === sizeBytes)

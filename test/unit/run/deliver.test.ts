@@ -13,7 +13,14 @@ import {
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {sha256} from '../../../cache/tree.ts';
-import {artifactFiles, type Delivered, deliver, isDelivered, type Parcel} from '../../../src/run/deliver.ts';
+import {
+  artifactFiles,
+  type Delivered,
+  deliver,
+  deliveredFiles,
+  isDelivered,
+  type Parcel,
+} from '../../../src/run/deliver.ts';
 import type {JsonObject} from '../../../src/spec/image.ts';
 import {publishFiles, TemporaryStore} from '../../rig/stored.ts';
 
@@ -37,6 +44,26 @@ describe('deliver()', () => {
     expect(deliver(cache.store, output, parcel(digest))).toEqual({ok: false, error: 'disk.raw'});
     expect(readdirSync(join(output, '.builds'))).toEqual([]);
     expect(existsSync(join(output, 'web/openstack'))).toBe(false);
+  });
+
+  it('leaves a set in its place that another build has just put there', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const {path} = delivered(cache.store, output, parcel(digest));
+    const before = statSync(path).ino;
+    // As it is between the other's two steps: the set is there, its link is not.
+    rmSync(path);
+    delivered(cache.store, output, parcel(digest));
+    expect(statSync(path).ino).toBe(before);
+    expect(deliveredFiles(path)?.files.map(([name]) => name)).toEqual(['disk.raw', 'manifest.json']);
+    rmSync(join(path, 'disk.raw'));
+    expect(deliveredFiles(path)).toBeUndefined();
+    delivered(cache.store, output, parcel(digest));
+    expect(readFileSync(join(path, 'disk.raw'), 'utf8')).toBe('disk');
+    expect(readdirSync(join(output, '.builds'))).toHaveLength(1);
+    rmSync(join(output, 'web'), {recursive: true});
+    expect(deliveredFiles(path)).toBeUndefined();
   });
 
   it('needs nothing of the cache when the artifact lies there whole', async () => {
