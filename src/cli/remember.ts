@@ -3,7 +3,7 @@ import {dirname, join} from 'node:path';
 import {isErrno, isNoSpace} from '../errors.ts';
 import {packageRoot} from '../package-root.ts';
 import {copiedFolders} from '../plan/fingerprint.ts';
-import {deliveredFiles} from '../run/deliver.ts';
+import {deliveredFiles, isDelivered} from '../run/deliver.ts';
 import type {StageState} from '../run/engine-options.ts';
 import type {Output} from '../run/events.ts';
 import {
@@ -54,6 +54,10 @@ export function rememberUnchanged(
   if (watched.some((path) => isFresh(path))) return;
   const delivered = outputs.flatMap(({path = ''}) => deliveredFiles(path) ?? []);
   if (delivered.length < outputs.length) return;
+  // A build of another spec may have put its own there meanwhile.
+  const isOwn = ({image, target, digest = ''}: Output): boolean =>
+    isDelivered(options.output, {image, target, digest});
+  if (!outputs.every(isOwn)) return;
   const place = placeOf(store.layout.root, options);
   const known: Unchanged = {
     version: unchangedVersion,

@@ -28,16 +28,17 @@ export const runArchive: StageRunner = async (context) => {
   const lists = join(apt, 'lists');
   mkdirSync(join(lists, 'partial'), {recursive: true});
   // sources.list(5) has no way to write a path with a blank, and the project's or the cache's may have one.
-  const keys = mkdtempSync(join(tmpdir(), 'fgimage-keys-'));
+  let keys: string | undefined;
+  const keysFolder = (): string => (keys ??= mkdtempSync(join(tmpdir(), 'fgimage-keys-')));
   try {
     const sourceFile = scratchFile(
       context,
       'sources.list',
-      sourceLines(sources, (key) => copyKey(join(context.projectDir, key), keys)),
+      sourceLines(sources, (key) => copyKey(join(context.projectDir, key), keysFolder())),
     );
     return await readLists(context, {apt, lists, sourceFile});
   } finally {
-    rmSync(keys, {recursive: true, force: true});
+    if (keys !== undefined) rmSync(keys, {recursive: true, force: true});
   }
 };
 
