@@ -18,6 +18,9 @@ export interface Candidate {
   readonly use: DiskUse;
 }
 
+/** .debs, and what belongs to source packages. */
+const isPackageFile = /\.(?:deb|dsc|asc|sig|diff|tar|gz|xz|bz2|lzma|zst)$/;
+
 /** All of them, the least recently used first, and what the rest of the cache that counts takes on the disk. */
 export function findCandidates(store: Store): {
   readonly candidates: readonly Candidate[];
@@ -32,7 +35,7 @@ export function findCandidates(store: Store): {
     const use = isOrphan ? diskUse(path) : objectUse(store, name);
     return {kind: 'object', name, path, isOrphan, lastUsedAt: lastUsedAt ?? 0, use};
   });
-  const packages = files('package', layout.packages).filter(({name}) => name.endsWith('.deb'));
+  const packages = files('package', layout.packages).filter(({name}) => isPackageFile.test(name));
   const candidates = [...objects, ...packages, ...files('kept', layout.kept)];
   candidates.sort((a, b) => a.lastUsedAt - b.lastUsedAt || (a.name < b.name ? -1 : 1));
   const others = [layout.records, layout.logs, layout.traces].map((folder) => diskUse(folder).bytes);

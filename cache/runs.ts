@@ -1,5 +1,5 @@
 import {randomUUID} from 'node:crypto';
-import {existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Database} from 'better-sqlite3';
 import {isErrno, isIoError, isNoSpace} from '../src/errors.ts';
@@ -21,6 +21,8 @@ export function openRun(layout: CacheLayout): RunFolder {
   if (lock === undefined) throw new Error(`The lock of a new run is taken: ${lockPath}`);
   const path = join(layout.tmp, id);
   mkdirSync(path);
+  // A cache folder with the set-group-id bit would hand it down, with its group, to the root folder of every image.
+  chmodSync(path, 0o755);
   return {id, path, lock, lockPath};
 }
 

@@ -65,6 +65,9 @@ export function summarizeTree(
       if (clamp !== undefined && mtime >= clamp.writtenSince) {
         lutimesSync(path, clamp.epoch, clamp.epoch);
         mtime = clamp.epoch;
+      } else if (clamp !== undefined && stat.atimeMs < clamp.epoch * 1000) {
+        // ext4 images hold times of access, up to the epoch; whether reading a file moves an old one is the mount's matter.
+        lutimesSync(path, clamp.epoch, mtime);
       }
       const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
       const attributes = xattrs?.get(below.toString('latin1'))?.join(',') ?? '-';

@@ -16,7 +16,12 @@ export async function listXattrs(folder: string): Promise<ReadonlyMap<string, re
     encoding: 'latin1',
     maxBuffer: 1 << 28,
   });
-  const fields = stdout.split('\0');
+  return parseXattrs(stdout);
+}
+
+/** What xattrs.pl printed, read as latin1. */
+export function parseXattrs(printed: string): ReadonlyMap<string, readonly string[]> {
+  const fields = printed.split('\0');
   const found = new Map<string, readonly string[]>();
   for (let index = 0; index + 1 < fields.length; index += 2) {
     const path = fields[index] ?? '';

@@ -7,6 +7,8 @@
 export const exitCode = {
   done: 0,
   stageFailed: 1,
+  /** As diff(1): what was compared is not the same. */
+  differs: 1,
   usage: 2,
   hostLacks: 3,
   remoteRefused: 4,
@@ -24,12 +26,21 @@ export const errorCodes = {
   USAGE: exitCode.usage,
   SPEC_NOT_FOUND: exitCode.usage,
   SPEC_INVALID: exitCode.usage,
+  LOCK_INVALID: exitCode.usage,
+  LOCK_STALE: exitCode.lockOutOfDate,
   HOST_TOOL_MISSING: exitCode.hostLacks,
   HOST_USERNS: exitCode.hostLacks,
   CACHE_UNUSABLE: exitCode.hostLacks,
   NO_SPACE: exitCode.hostLacks,
   STAGE_FAILED: exitCode.stageFailed,
   OUTPUT_UNUSABLE: exitCode.hostLacks,
+  PACKAGES_MISSING: exitCode.stageFailed,
+  BUNDLE_INVALID: exitCode.usage,
+  NOT_BUILT: exitCode.usage,
+  KEY_UNUSABLE: exitCode.usage,
+  SIGNATURE_REFUSED: exitCode.usage,
+  RECORD_UNUSABLE: exitCode.usage,
+  REGISTRY_REFUSED: exitCode.remoteRefused,
   CANCELLED: exitCode.cancelled,
 } as const satisfies Record<string, ExitCode>;
 

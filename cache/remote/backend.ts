@@ -21,6 +21,8 @@ export interface PutRecordOptions {
 export interface RemoteBackend {
   /** As a person would say it, without credentials: `https://cache.example.org/fgimage`. */
   readonly name: string;
+  /** Whether bytes that no record names are removed there some day. */
+  readonly dropsUnnamed?: boolean;
   /** The record under a key; undefined when there is none. */
   getRecord(key: string, signal: AbortSignal): Promise<Buffer | undefined>;
   /** Stores a record; create-only, unless `replace` is given, as far as the other side can promise that. */

@@ -24,6 +24,7 @@ const defaultChunkBytes = 256 * 1024 * 1024;
  */
 export class OciBackend implements RemoteBackend {
   readonly name: string;
+  readonly dropsUnnamed = true;
   readonly #client: OciClient;
   readonly #root: URL;
   readonly #base: string;

@@ -5,6 +5,7 @@ import type {TreeSummary} from '../tree.ts';
 import {unpackObject} from './archive.ts';
 import type {Blob} from './backend.ts';
 import {RemoteError, type RemoteErrorKind} from './error.ts';
+import {RemotePackages} from './packages.ts';
 import {type RemoteStatus, remoteStatusLine} from './remote-status.ts';
 import {messageOf, type RemoteCacheOptions, RemoteSession} from './session.ts';
 import type {TrustedKey} from './signature.ts';
@@ -28,6 +29,8 @@ export interface RemoteProblem {
  * not answer is told once and left alone after three failed calls in a row.
  */
 export class RemoteCache {
+  /** Debian packages by digest. */
+  readonly packages: RemotePackages;
   readonly #session: RemoteSession;
   readonly #trustedKeys: readonly TrustedKey[];
   readonly #lookups = new Map<string, Promise<RemoteHit | undefined>>();
@@ -36,6 +39,9 @@ export class RemoteCache {
   constructor(options: RemoteCacheOptions) {
     const {mode, signingKey, trustedKeys} = options;
     this.#session = new RemoteSession(options);
+    this.packages = new RemotePackages(this.#session, {
+      mayWrite: mode !== 'r' && signingKey !== undefined,
+    });
     this.#trustedKeys = signingKey === undefined ? trustedKeys : [...trustedKeys, signingKey];
     if (mode !== 'r' && signingKey !== undefined) this.#uploader = new Uploader(this.#session, signingKey);
   }
@@ -114,7 +120,7 @@ export class RemoteCache {
 
   /** Waits for the uploads; once `signal` is aborted they are given up. */
   async finish(signal?: AbortSignal): Promise<void> {
-    await this.#uploader?.finish(signal);
+    await Promise.all([this.#uploader?.finish(signal), this.packages.finish(signal)]);
   }
 
   status(): RemoteStatus {

@@ -1,4 +1,4 @@
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {diskError} from '../../cache/disk-error.ts';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
@@ -19,7 +19,15 @@ import {TraceRecorder} from '../run/trace.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
 import {createView, type View, type ViewMode} from '../ui/view.ts';
 import {type Finished, finishDelivery} from './finish.ts';
-import {openSession, peekSession, refuseUserNamespace, type Session, type SessionOptions} from './session.ts';
+import {StaleLock} from './read-lock.ts';
+import {
+  openSession,
+  openStore,
+  peekSession,
+  refuseUserNamespace,
+  type Session,
+  type SessionOptions,
+} from './session.ts';
 import type {SpecLocator} from './spec.ts';
 
 export interface BuildOptions extends SessionOptions {
@@ -49,11 +57,13 @@ async function buildAll(options: BuildOptions, signal: AbortSignal | undefined):
   const capacity = hostCapacity({jobs: options.jobs, pools: parsePools(options.pools)});
   const warnings: RunEvent[] = [];
   let emit = (event: RunEvent): void => void warnings.push(event);
-  const session = await openSession(options, {
-    look: false,
-    warn: (message, hint) =>
-      emit({type: 'warning', time: Date.now(), message, ...(hint === undefined ? {} : {hint})}),
+  const warn = (message: string, hint?: string): void =>
+    emit({type: 'warning', time: Date.now(), message, ...(hint === undefined ? {} : {hint})});
+  const session = await openSession(options, {look: false, warn}).catch(async (error: unknown) => {
+    if (!(error instanceof StaleLock) || options.locked || options.offline) throw error;
+    return await renewLock(options, error, warn);
   });
+  if (typeof session === 'number') return session;
   try {
     if (!isRoot() && !isComplete(await peekSession(session, AbortSignal.timeout(peekTimeoutMs)))) {
       session.store.close();
@@ -66,6 +76,34 @@ async function buildAll(options: BuildOptions, signal: AbortSignal | undefined):
   } finally {
     session.store.close();
   }
+}
+
+/**
+ * The spec has moved on since the lock was made: what is locked stays, what is missing is added. An ordinary user's build
+ * starts once more in a user namespace, since package lists are stages.
+ */
+async function renewLock(
+  options: BuildOptions,
+  stale: StaleLock,
+  warn: (message: string, hint?: string) => void,
+): Promise<Session | ExitCode> {
+  const cache = cacheFolder(options.cacheDir);
+  if (!isRoot()) {
+    if (!canEnterUserNamespace()) await refuseUserNamespace(cache);
+    return (await enterUserNamespace()) as ExitCode;
+  }
+  const {relockFor} = await import('./lock.ts');
+  const store = openStore(cache);
+  try {
+    const {path} = await relockFor(options, {store, update: 'nothing'});
+    warn(
+      `${basename(path)} was renewed: ${stale.problems.join('; ')}`,
+      'Commit it with the spec; --locked makes this an error',
+    );
+  } finally {
+    store.close();
+  }
+  return openSession(options, {look: false, warn});
 }
 
 const peekTimeoutMs = 60_000;
@@ -144,7 +182,7 @@ class BuildRun {
         this.emit({
           type: 'content-corrupt',
           time: Date.now(),
-          stage: delivery.pack,
+          stage: one.stage,
           digest: one.digest,
           problem: `${one.spoilt} is not what it was`,
           place: store.quarantine(one.digest),
@@ -198,6 +236,7 @@ class BuildRun {
       },
       reasonsFor: (node, resolution, purged) => this.#reasons(node, {resolution, purged}),
       keepWork,
+      offline: this.#options.offline,
       gate: async (outputOf) => {
         const {checkPackageNames} = await import('./package-check.ts');
         const diagnostics = checkPackageNames({plan, spec, pathOf: (id) => outputOf(id)?.path, color});
@@ -219,7 +258,7 @@ class BuildRun {
   }
 
   #announce(startedAt: number): void {
-    const {spec, plan} = this.#session;
+    const {spec, plan, lock} = this.#session;
     this.emit({
       type: 'run-started',
       version: 2,
@@ -228,6 +267,7 @@ class BuildRun {
       file: spec.file,
       command: this.#command,
       images: [...new Set(plan.deliveries.map(({image}) => image.name))],
+      ...(lock === undefined ? {} : {lock: lock.path}),
     });
     for (const {id, kind, title, image, target, dependsOn} of plan.nodes) {
       this.emit({

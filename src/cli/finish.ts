@@ -6,6 +6,7 @@ import {deliver} from '../run/deliver.ts';
 import type {StageState} from '../run/engine-options.ts';
 import type {Output} from '../run/events.ts';
 import type {JsonObject, JsonValue} from '../spec/image.ts';
+import {provenanceOf} from './provenance.ts';
 import type {Session} from './session.ts';
 
 export interface FinishedRun {
@@ -16,7 +17,7 @@ export interface FinishedRun {
 /** What became of a delivery; `spoilt`: a file of it in the cache that is not what was made. */
 export type Finished =
   | {readonly ok: true; readonly output: Output}
-  | {readonly ok: false; readonly digest: string; readonly spoilt: string};
+  | {readonly ok: false; readonly stage: string; readonly digest: string; readonly spoilt: string};
 
 /** Hands out an artifact that passed what was asked of it, and enters it into the catalog. */
 export function finishDelivery(delivery: Delivery, run: FinishedRun): Finished {
@@ -25,11 +26,13 @@ export function finishDelivery(delivery: Delivery, run: FinishedRun): Finished {
   const image = delivery.image.name;
   const {target} = delivery;
   const pack = states.get(delivery.pack);
+  const sbom = states.get(delivery.sbom);
   const test = delivery.test === undefined ? undefined : states.get(delivery.test);
   const own = plan.nodes.filter((node) => node.image === image && node.target === target);
   const ownStates = own.map(({id}) => states.get(id));
   const failed = ownStates.some((state) => state?.state === 'failed');
   const made = pack?.state === 'run' || pack?.state === 'cached' ? pack : undefined;
+  const told = sbom?.state === 'run' || sbom?.state === 'cached' ? sbom : undefined;
   const tested =
     delivery.test === undefined
       ? 'not tested'
@@ -38,7 +41,7 @@ export function finishDelivery(delivery: Delivery, run: FinishedRun): Finished {
         : test?.state === 'skipped'
           ? 'not tested'
           : 'passed';
-  if (made === undefined || failed || test?.state === 'skipped') {
+  if (made === undefined || told === undefined || failed || test?.state === 'skipped') {
     return {
       ok: true,
       output: {image, target, state: failed ? 'failed' : 'skipped', ...(failed ? {tested} : {})},
@@ -50,9 +53,19 @@ export function finishDelivery(delivery: Delivery, run: FinishedRun): Finished {
     image,
     target,
     digest,
+    documents: told.output.digest,
+    proof: provenanceOf(delivery, run, usedStages(delivery, plan.nodes)),
     manifest: manifest(delivery, run, madeAt),
   });
-  if (!delivered.ok) return {ok: false, digest, spoilt: delivered.error};
+  if (!delivered.ok) {
+    const {digest: spoiltDigest, path: spoilt} = delivered.error;
+    return {
+      ok: false,
+      stage: spoiltDigest === digest ? delivery.pack : delivery.sbom,
+      digest: spoiltDigest,
+      spoilt,
+    };
+  }
   const {path} = delivered.value;
   const file = typeof result['artifact'] === 'string' ? result['artifact'] : '';
   const sizeBytes = Number(result['size_bytes']);
@@ -129,7 +142,7 @@ function startedAt({store}: Session, key: string): number | undefined {
 function usedStages(delivery: Delivery, nodes: readonly StageNode[]): readonly StageNode[] {
   const placeOf = placesOf(nodes);
   const wanted = new Set<number>();
-  const open = [delivery.pack, ...(delivery.test === undefined ? [] : [delivery.test])];
+  const open = [delivery.pack, delivery.sbom, ...(delivery.test === undefined ? [] : [delivery.test])];
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     const place = placeOf.get(id);
     if (place === undefined || wanted.has(place)) continue;

@@ -1,58 +1,30 @@
 #!/usr/bin/env node
-import {resolve} from 'node:path';
-import {type Command, cac} from 'cac';
-import {type ExitCode, exitCode, FgError} from '../errors.ts';
+import {cac} from 'cac';
+import {exitCode, FgError} from '../errors.ts';
 import {packageVersion} from '../package-root.ts';
-import type {BuildOptions} from './build.ts';
-import {flag, isTerminal, list, type Options, oneOf, positiveInteger, text, viewMode} from './options.ts';
-import type {PlanOptions} from './plan.ts';
-import type {SessionOptions} from './session.ts';
+import {addAttestCommands} from './attest-commands.ts';
+import {addBundleCommands} from './bundle-commands.ts';
+import {addCompareCommands} from './compare-commands.ts';
+import {
+  addFlags,
+  buildFlags,
+  buildOptions,
+  color,
+  flags,
+  planFlags,
+  planOptions,
+  sessionOptions,
+  valuesOf,
+  wordsAfter,
+} from './flags.ts';
+import {addLockCommands} from './lock-commands.ts';
+import {flag, type Options, text} from './options.ts';
+import {printError, run} from './run-command.ts';
 
 /**
  * The command line: words to options, errors to texts and exit codes. Each command loads its own code, so that
  * nothing is loaded that a run does not need.
  */
-const flags = {
-  file: ['-f, --file <path>', 'The spec', {default: 'fgimage.yaml'}],
-  cacheDir: [
-    '--cache-dir <folder>',
-    'The cache (else $FGIMAGE_CACHE, $XDG_CACHE_HOME/fgimage, ~/.cache/fgimage)',
-  ],
-  output: ['-o, --output <folder>', 'Where artifacts go', {default: 'artifacts'}],
-  target: ['-t, --target <name>', 'Only this target; may be repeated'],
-  noTest: ['--no-test', 'Do not boot what is built'],
-  refresh: ['--refresh', 'Ask the archives for newer packages; otherwise a second build does nothing'],
-  force: ['--force <stage>', 'Run this stage whether or not its key is known; may be repeated'],
-  noCache: ['--no-cache', 'Make everything anew; what is made is kept all the same'],
-  cache: ['--cache [switches]', 'What is done with the caches, e.g. local:rw,remote:r'],
-  remoteCache: ['--remote-cache <url>', "A remote cache (else $FGIMAGE_REMOTE_CACHE, the spec's)"],
-  json: ['--json', 'Print JSON'],
-} as const;
-
-/** Flags of all commands that plan. */
-const planFlags = [
-  ...[flags.file, flags.target, flags.output, flags.cacheDir, flags.noTest, flags.refresh, flags.force],
-  ...[flags.noCache, flags.cache, flags.remoteCache],
-] as const;
-
-/** Flags of the commands that build. */
-const buildFlags = [
-  ...planFlags,
-  ['-j, --jobs <n>', 'Stages to run at once (default: one for each processor, at least two)'],
-  ['--pool <name=n>', 'How much there is of cpu, memory (MiB), boots or transfers; may be repeated'],
-  [
-    '--fail <mode>',
-    'After a failure: continue with the rest (default), finish what runs, or fast: end at once',
-  ],
-  ['--keep-work <when>', 'Keep the work of stages with a rerun.sh: never (default), on-failure, always'],
-  ['--json', 'Print one event a line'],
-  ['-q, --quiet', 'Print only failures and where the artifacts are'],
-  ['--verbose', "Print every stage's output"],
-  ['--replay', 'Print the output of cached stages too'],
-] as const;
-
-const color = process.env['NO_COLOR'] === undefined && isTerminal();
-
 const cli = cac('fgimage');
 cli.version(packageVersion());
 // cac lists the catch-all command too, and calls a negated option's absence its default.
@@ -69,11 +41,22 @@ cli.help((sections) =>
 addFlags(cli.command('build [...images]', 'Build the images of a spec, or those named'), buildFlags)
   .example('fgimage build')
   .example('fgimage build web --target openstack --no-test')
+  .option('--bundle <archive>', 'Build what an archive of fgimage bundle holds, without a network')
+  .option('--unpack <folder>', 'With --bundle: keep its project in this new folder')
   .action((images: string[], options: Options) =>
     run(
       options,
-      async () => (await import('./build.ts')).runBuild(buildOptions(images, options)),
-      async () => (await import('./quick.ts')).quickBuild(buildOptions(images, options)),
+      async () => {
+        const build = buildOptions(images, options);
+        const bundle = text(options, 'bundle');
+        if (bundle === undefined) return (await import('./build.ts')).runBuild(build);
+        const {runBundleBuild} = await import('./bundle-build.ts');
+        return runBundleBuild({bundle, unpack: text(options, 'unpack'), build});
+      },
+      async () =>
+        options['bundle'] === undefined
+          ? (await import('./quick.ts')).quickBuild(buildOptions(images, options))
+          : undefined,
     ),
   );
 
@@ -268,6 +251,27 @@ cli
   );
 
 cli
+  .command('sbom <image>', 'Print what is inside an image: SPDX, CycloneDX or our own inventory')
+  .option('--format <format>', 'spdx, cyclonedx or inventory', {default: 'spdx'})
+  .option('-o, --output <file>', 'Write it to a file')
+  .option(...flags.cacheDir)
+  .action((image: string, options: Options) =>
+    run(options, async () =>
+      (await import('./sbom.ts')).runSbom({
+        image,
+        format: text(options, 'format') ?? 'spdx',
+        output: text(options, 'output'),
+        cacheDir: text(options, 'cacheDir'),
+      }),
+    ),
+  );
+
+addLockCommands(cli);
+addBundleCommands(cli);
+addCompareCommands(cli);
+addAttestCommands(cli);
+
+cli
   .command('doctor', 'Say what this host has, lacks, and how to get it')
   .option('--install', 'Get it')
   .option(...flags.cacheDir)
@@ -300,127 +304,25 @@ cli.command('[...words]', '').action((words: string[]) =>
   }),
 );
 
-/** Runs a command, unless `quick` has its answer already. */
-async function run(
-  options: Options,
-  command: () => Promise<ExitCode>,
-  quick?: () => Promise<ExitCode | undefined>,
-): Promise<void> {
-  try {
-    refuseExtraWords(options);
-    const known = await quick?.();
-    if (known === undefined) endWithReader();
-    process.exitCode = known ?? (await command());
-  } catch (error) {
-    process.exitCode = await printError(error);
-  }
-}
-
-/** Whoever reads the output may stop reading it: `fgimage logs x | head`. */
-function endWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCode.done);
-    throw error;
+/**
+ * cac knows its options by names like `dryRun` when it looks for those without a value: by `--dry-run`, it would take
+ * the next word for one.
+ */
+function withBooleans(words: readonly string[]): string[] {
+  const names = cli.commands.flatMap(({options}) =>
+    options.filter(({isBoolean}) => isBoolean === true).map(({name}) => name),
+  );
+  const end = words.indexOf('--');
+  return words.map((word, index) => {
+    const name = /^--(?<name>[a-z]+(?:-[a-z]+)+)$/.exec(word)?.groups?.['name'];
+    const camel = name?.replaceAll(/-(?<letter>[a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const isValueless = camel !== undefined && names.includes(camel) && (end === -1 || index < end);
+    return isValueless ? `--${camel}` : word;
   });
 }
 
-/** Words after `--`, and options that cac has no name for. */
-function refuseExtraWords(options: Options): void {
-  const extra = options['--'];
-  if (Array.isArray(extra) && extra.length > 0)
-    throw new FgError('USAGE', `Unknown words: ${extra.join(' ')}`, {hint: 'See fgimage --help'});
-}
-
-async function printError(error: unknown): Promise<ExitCode> {
-  if (error instanceof FgError) {
-    const report = 'report' in error && typeof error.report === 'string' ? error.report : undefined;
-    process.stderr.write(
-      report === undefined
-        ? `error: ${error.message}\n${error.hint === undefined ? '' : `  mend: ${error.hint}\n`}`
-        : `${report.trimEnd()}\n`,
-    );
-    return error.exitCode;
-  }
-  if (error instanceof Error && error.name === 'CACError') {
-    process.stderr.write(`error: ${error.message}\n  mend: See fgimage --help\n`);
-    return exitCode.usage;
-  }
-  const {reportDefect} = await import('./defect.ts');
-  return reportDefect(error);
-}
-
-/** What the words of a command that plans ask for. */
-function sessionOptions(images: readonly string[], options: Options): SessionOptions {
-  return {
-    file: text(options, 'file') ?? 'fgimage.yaml',
-    cacheDir: text(options, 'cacheDir'),
-    output: resolve(text(options, 'output') ?? 'artifacts'),
-    images: images.map(String),
-    targets: list(options, 'target'),
-    test: options['test'] !== false,
-    color,
-    force: list(options, 'force'),
-    refresh: flag(options, 'refresh'),
-    // cac takes --no-cache for the opposite of --cache.
-    cacheMode: options['cache'] === false ? 'local:w,remote:w' : cacheSwitches(options),
-    remoteUrl: text(options, 'remoteCache'),
-  };
-}
-
-/** cac gives `--cache` the value true where it is not said, since there is a --no-cache. */
-function cacheSwitches(options: Options): string | undefined {
-  return options['cache'] === true && !process.argv.includes('--cache') ? undefined : text(options, 'cache');
-}
-
-function planOptions(images: readonly string[], options: Options): PlanOptions {
-  return {
-    ...sessionOptions(images, options),
-    json: flag(options, 'json'),
-    detailedExitCode: flag(options, 'detailedExitcode'),
-  };
-}
-
-function buildOptions(images: readonly string[], options: Options): BuildOptions {
-  return {
-    ...sessionOptions(images, options),
-    jobs: positiveInteger(options, 'jobs'),
-    pools: list(options, 'pool'),
-    mode: viewMode(options),
-    verbose: flag(options, 'verbose'),
-    replay: flag(options, 'replay'),
-    fail: oneOf(options, 'fail', ['continue', 'finish', 'fast']),
-    keepWork: oneOf(options, 'keepWork', ['never', 'on-failure', 'always']),
-  };
-}
-
-type Flag = readonly [rawName: string, description: string, config?: {readonly default: string}];
-
-function addFlags(command: Command, list: readonly Flag[]): Command {
-  for (const [name, description, config] of list) command.option(name, description, config);
-  return command;
-}
-
-/** Options that take a value, those that were said. */
-function valuesOf<const Name extends string>(
-  options: Options,
-  names: readonly Name[],
-): Partial<Record<Name, string>> {
-  const values: Partial<Record<Name, string>> = {};
-  for (const name of names) {
-    const value = text(options, name);
-    if (value !== undefined) values[name] = value;
-  }
-  return values;
-}
-
-/** Words after `--`. */
-function wordsAfter(options: Options): readonly string[] {
-  const words = options['--'];
-  return Array.isArray(words) ? words.map(String) : [];
-}
-
 try {
-  cli.parse(process.argv, {run: false});
+  cli.parse(withBooleans(process.argv), {run: false});
   await cli.runMatchedCommand();
 } catch (error) {
   process.exitCode = await printError(error);

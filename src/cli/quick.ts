@@ -54,10 +54,19 @@ function textLines(
 async function eventLines(known: Unchanged, startedAt: number): Promise<readonly string[]> {
   const {randomUUID} = await import('node:crypto');
   const time = Date.now();
-  const {file, images, stages} = known;
+  const {file, images, stages, lock} = known;
   const command = ['fgimage', ...process.argv.slice(2)].join(' ');
   const events: readonly RunEvent[] = [
-    {type: 'run-started', version: 2, time: startedAt, runId: randomUUID(), file, command, images},
+    {
+      type: 'run-started',
+      version: 2,
+      time: startedAt,
+      runId: randomUUID(),
+      file,
+      command,
+      images,
+      ...(lock === undefined ? {} : {lock}),
+    },
     ...stages.map(
       ({planned}) =>
         ({type: 'stage-planned', time, kind: planned.stage.split(':')[0] ?? '', ...planned}) as const,

@@ -1,6 +1,7 @@
 import {lstatSync, mkdirSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {isErrno, isNoSpace} from '../errors.ts';
+import {lockPathOf} from '../lock/path.ts';
 import {packageRoot} from '../package-root.ts';
 import {copiedFolders} from '../plan/fingerprint.ts';
 import {deliveredFiles, isDelivered} from '../run/deliver.ts';
@@ -55,8 +56,19 @@ export function rememberUnchanged(
   const delivered = outputs.flatMap(({path = ''}) => deliveredFiles(path) ?? []);
   if (delivered.length < outputs.length) return;
   // A build of another spec may have put its own there meanwhile.
+  const documents = new Map(
+    plan.deliveries.map(({image, target, sbom}) => {
+      const state = states.get(sbom);
+      return [`${image.name}/${target}`, state !== undefined && 'output' in state ? state.output.digest : ''];
+    }),
+  );
   const isOwn = ({image, target, digest = ''}: Output): boolean =>
-    isDelivered(options.output, {image, target, digest});
+    isDelivered(options.output, {
+      image,
+      target,
+      digest,
+      documents: documents.get(`${image}/${target}`) ?? '',
+    });
   if (!outputs.every(isOwn)) return;
   const place = placeOf(store.layout.root, options);
   const known: Unchanged = {
@@ -64,6 +76,7 @@ export function rememberUnchanged(
     asked: place.asked,
     file: spec.file,
     images: [...new Set(plan.deliveries.map(({image}) => image.name))],
+    ...(session.lock === undefined ? {} : {lock: session.lock.path}),
     stages,
     outputs: outputs.map((output) => ({...output, state: 'cached', durationMs: 0})),
     watched: watched.map((path) => [path, stampOf(path)]),
@@ -96,6 +109,7 @@ function watchedPaths({spec, plan, tools}: Session): readonly string[] {
     ...['/etc/apt/sources.list', '/etc/apt/apt.conf'],
     ...['/etc/apt/sources.list.d', '/etc/apt/apt.conf.d'].flatMap(entriesBelow),
     ...spec.files.map(({path}) => path),
+    lockPathOf(spec.file),
     ...plan.nodes.flatMap((node) => Object.keys(node.files).map(inProject)),
     ...copies.flatMap(({source}) => source.map(inProject)),
     ...copiedFolders(spec.projectDir, copies).flatMap((folder) => foldersBelow(inProject(folder))),

@@ -5,6 +5,7 @@ import {targetOfType} from '../../targets/registry.ts';
 import {FgError, isErrno} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {refuseNetworkFileSystem} from '../host/file-system.ts';
+import type {Lock} from '../lock/lock.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {type Plan, planImages} from '../plan/plan.ts';
 import {isDelivered} from '../run/deliver.ts';
@@ -16,6 +17,7 @@ import {RunScope} from '../run/scope.ts';
 import {HostTools} from '../run/tools.ts';
 import {cleanEnvironment} from '../sandbox/environment.ts';
 import type {Image} from '../spec/image.ts';
+import {type ReadLock, readLock, StaleLock} from './read-lock.ts';
 import {brokenDatabase, readStore} from './read-store.ts';
 import type {Caches} from './remote.ts';
 import {type ReadSpec, readSpecWithMemory} from './spec.ts';
@@ -39,6 +41,14 @@ export interface SessionOptions {
   readonly cacheMode: string | undefined;
   /** `--remote-cache`, before the spec's own. */
   readonly remoteUrl: string | undefined;
+  /** Whether the lock beside the spec counts. */
+  readonly useLock: boolean;
+  /** Whether a lock must be there and answer the spec. */
+  readonly locked: boolean;
+  /** Whether the network is off limits. */
+  readonly offline: boolean;
+  /** Whether the host's programs are run where the lock has a tools image. */
+  readonly hostTools: boolean;
 }
 
 /** A spec, its plan, and a cache to hold it against. */
@@ -47,13 +57,15 @@ export interface Session {
   readonly store: Store;
   readonly spec: ReadSpec;
   readonly plan: Plan;
+  /** The lock that the plan follows. */
+  readonly lock: ReadLock | undefined;
   readonly tools: HostTools;
   readonly remote: RemoteCache | undefined;
   readonly scope: RunScope;
   /** What the project's files were when they were planned with. */
   readonly digests: ProjectDigests;
   readonly resolve: Omit<ResolveOptions, 'signal'>;
-  /** Whether an artifact has yet to be handed out. */
+  /** Whether an artifact, or its documents, has yet to be handed out. */
   readonly wanted: (node: StageNode, digest: string) => boolean;
 }
 
@@ -70,30 +82,34 @@ export async function openSession(
   try {
     const spec = await readSpecWithMemory(options.file, {color: options.color, store});
     const digests = new ProjectDigests(spec.projectDir, store);
-    const plan = await planSpec(spec, {store, digests, ...options});
+    const lock = await readLock(spec.file, {...options, store});
+    const plan = await planSpec(spec, {store, digests, lock: lock?.lock, ...options});
     digests.save();
+    if (lock !== undefined && plan.lockProblems.length > 0) throw new StaleLock(lock.path, plan.lockProblems);
     const tools = new HostTools(store);
     const forced = new Set(options.force.flatMap((word) => matchStages(plan.nodes, word)));
     const scope = new RunScope(store);
     const {readLocal, remote, trusts} = await openCaches({options, spec, scope, warn});
     const force = ({id, kind}: StageNode): boolean =>
       forced.has(id) || (options.refresh && kind === 'archive');
-    const deliveries = new Map(plan.deliveries.map((delivery) => [delivery.pack, delivery]));
+    const packed = new Map(plan.deliveries.map((delivery) => [delivery.pack, delivery]));
+    const told = new Map(plan.deliveries.map((delivery) => [delivery.sbom, delivery]));
     return {
       options,
       store,
       spec,
       plan,
+      lock,
       tools,
       remote,
       scope,
       digests,
       resolve: {store, tools, remote, readCache: readLocal, trusts, force},
       wanted: ({id}, digest) => {
-        const delivery = deliveries.get(id);
+        const delivery = packed.get(id) ?? told.get(id);
         if (delivery === undefined) return false;
-        const {image, target} = delivery;
-        return !isDelivered(options.output, {image: image.name, target, digest});
+        const place = {image: delivery.image.name, target: delivery.target};
+        return !isDelivered(options.output, {...place, ...(packed.has(id) ? {digest} : {documents: digest})});
       },
     };
   } catch (error) {
@@ -121,8 +137,8 @@ async function openCaches({
   warn: (message: string, hint?: string) => void;
 }): Promise<Caches> {
   const {FGIMAGE_REMOTE_CACHE: fromEnvironment, FGIMAGE_CACHE_TRUSTED_KEYS: keys = ''} = process.env;
-  const settings = spec.cache.remote;
-  const given = options.remoteUrl ?? fromEnvironment;
+  const settings = options.offline ? undefined : spec.cache.remote;
+  const given = options.offline ? undefined : (options.remoteUrl ?? fromEnvironment);
   const isPlain = options.cacheMode === undefined && (given ?? settings?.url ?? '') === '' && keys === '';
   if (isPlain) return {readLocal: true, remote: undefined, trusts: () => false};
   const {connectRemote} = await import('./remote.ts');
@@ -138,12 +154,17 @@ export async function planSpec(
     images,
     targets,
     digests,
+    lock,
+    hostTools = false,
   }: {
     store: Store;
     test: boolean;
     images: readonly string[];
     targets: readonly string[];
     digests?: ProjectDigests;
+    /** `to be made`: a plan for a lock, in which archives are asked for what the tools image holds too. */
+    lock?: Lock | 'to be made' | undefined;
+    hostTools?: boolean;
   },
 ): Promise<Plan> {
   const known = spec.images.map(({name}) => name);
@@ -172,6 +193,8 @@ export async function planSpec(
     environment: cleanEnvironment,
     salt: spec.cache.salt,
     digests,
+    lock: lock === 'to be made' ? undefined : lock,
+    toolsImage: lock !== undefined && !hostTools,
   });
 }
 

@@ -1,3 +1,4 @@
+import {lockFileName} from '../lock/lock.ts';
 import type {Reason} from './explain-reason.ts';
 import type {KeyParts} from './key.ts';
 
@@ -25,7 +26,8 @@ export function inputReasons(was: Inputs, is: Inputs): readonly Reason[] {
   if (places.some((place, index) => place < (places[index - 1] ?? -1))) {
     reasons.push({reason: 'upstream-order', was: was.map(([id]) => id), is: is.map(([id]) => id)});
   }
-  return reasons;
+  // It is no stage, but stands in the place of package lists.
+  return reasons.filter((one) => !('stage' in one && one.stage === lockFileName));
 }
 
 /** For each place of `is` the place of `was` that it is compared with. */

@@ -1,7 +1,15 @@
+import {lockFileName} from '../lock/lock.ts';
 import type {JsonObject, JsonValue} from '../spec/image.ts';
 import type {Path} from '../spec/tree.ts';
 import type {ExplainOptions} from './explain.ts';
-import {diffPackages, type PackageList, packageLists, valueAt, wordsAt} from './explain-packages.ts';
+import {
+  diffLocked,
+  diffPackages,
+  type PackageList,
+  packageLists,
+  valueAt,
+  wordsAt,
+} from './explain-packages.ts';
 import {isJsonObject} from './explain-parts.ts';
 import {isOwnParam, notePath, pathText, specPath, startsWith} from './explain-paths.ts';
 import type {Reason, SpecPosition} from './explain-reason.ts';
@@ -28,9 +36,10 @@ export function optionReasons(was: Told, is: Told, options: ExplainOptions): rea
     ({param}) => wordsAt(was.params, param) !== undefined && wordsAt(is.params, param) !== undefined,
   );
   const found = [
+    ...teller.locked(was.params, is.params),
     ...lists.flatMap((list) => teller.packages(was.params, is.params, list)),
     ...diffValues(was.params, is.params)
-      .filter(({path}) => !lists.some(({param}) => startsWith(path, param)))
+      .filter(({path}) => !startsWith(path, lockedParam) && !lists.some(({param}) => startsWith(path, param)))
       .filter((diff) => !isToldAsFile(diff, was, is))
       .map((diff) => teller.param(diff, is.params)),
   ];
@@ -48,6 +57,9 @@ function isToldAsFile(diff: ValueDiff, was: Told, is: Told): boolean {
   const source = valueAt(entry ?? null, ['source']);
   return typeof source === 'string' && Object.hasOwn(was.files, source) !== Object.hasOwn(is.files, source);
 }
+
+/** Where a stage's packages stand by digest when fgimage.lock names them. */
+const lockedParam: Path = ['refinement'];
 
 class Teller {
   readonly #options: ExplainOptions;
@@ -71,6 +83,22 @@ class Teller {
         ...(diff.is === undefined ? {} : {is: diff.is}),
       };
       return {param: at, reason: {reason: 'package-changed', ...common, ...versions}};
+    });
+  }
+
+  /** What fgimage.lock names for the stage. */
+  locked(was: JsonObject, is: JsonObject): readonly Found[] {
+    const path = [...lockedParam, 'packages'];
+    const before = wordsAt(was, path);
+    const after = wordsAt(is, path);
+    const param = lockedParam;
+    if (before === undefined && after === undefined) return [];
+    if (before === undefined) return [{param, reason: {reason: 'option-added', option: lockFileName}}];
+    if (after === undefined) return [{param, reason: {reason: 'option-removed', option: lockFileName}}];
+    return diffLocked(before, after).map(({name, ...versions}): Found => {
+      const change = versions.was === undefined ? 'added' : versions.is === undefined ? 'removed' : 'changed';
+      const told = change === 'changed' ? versions : {};
+      return {param, reason: {reason: `package-${change}`, package: name, list: 'install', ...told}};
     });
   }
 

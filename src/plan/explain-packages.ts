@@ -48,6 +48,36 @@ export function diffPackages(was: readonly string[], is: readonly string[]): rea
   return diffs;
 }
 
+/** A package of fgimage.lock that is another one; without `was` it came, without `is` it went. */
+export interface LockedDiff {
+  readonly name: string;
+  readonly was?: string;
+  readonly is?: string;
+}
+
+/** What differs between two lists of packages by file name and digest, as `refinedPackages` makes them. */
+export function diffLocked(was: readonly string[], is: readonly string[]): readonly LockedDiff[] {
+  const gone = new Map(was.filter((line) => !is.includes(line)).map(lockedEntry));
+  const come = new Map(is.filter((line) => !was.includes(line)).map(lockedEntry));
+  return [...new Set([...gone.keys(), ...come.keys()])].sort().map((name): LockedDiff => {
+    const [before, after] = [gone.get(name), come.get(name)];
+    const isRebuilt = before !== undefined && before.version === after?.version;
+    const text = (one: {version: string; digest: string}): string =>
+      isRebuilt ? `${one.version} (${one.digest.slice(0, 12)})` : one.version;
+    return {
+      name,
+      ...(before === undefined ? {} : {was: text(before)}),
+      ...(after === undefined ? {} : {is: text(after)}),
+    };
+  });
+}
+
+function lockedEntry(line: string): [name: string, entry: {version: string; digest: string}] {
+  const [file = '', digest = ''] = line.split(' ');
+  const [name = '', version = ''] = file.split('_');
+  return [name, {version: version.replaceAll('%3a', ':'), digest}];
+}
+
 /** `jq` of `jq=1.6-2.1`. */
 export function packageName(word: string): string {
   return word.split('=', 1)[0] ?? word;

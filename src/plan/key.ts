@@ -64,9 +64,13 @@ export function canonicalDigest(value: JsonValue): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** A UUID (version 5, RFC 9562) for one role under a key, so that every id in an image follows from its inputs. */
-export function derivedUuid(key: StageKey, role: string): string {
-  const digest = canonicalDigest({key, role});
+/** A UUID (version 5, RFC 9562) for one role under a digest, so that every id in an image follows from its inputs. */
+export function derivedUuid(key: string, role: string): string {
+  return digestUuid(canonicalDigest({key, role}));
+}
+
+/** A UUID of the same kind made of a SHA-256: for what is named by its content. */
+export function digestUuid(digest: string): string {
   const variant = ((parseInt(digest.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
   return [
     digest.slice(0, 8),

@@ -1,11 +1,16 @@
 import {isDeepStrictEqual} from 'node:util';
 import type {Target} from '../../targets/contract.ts';
-import type {Image, ImageTarget, JsonObject, Os, Repository} from '../spec/image.ts';
+import {type Lock, toolsStage} from '../lock/lock.ts';
+import type {Image, ImageTarget, Os, Repository} from '../spec/image.ts';
+import {Archives, type ArchiveUris} from './archives.ts';
 import {type DigestCache, expandCopies, fingerprint} from './fingerprint.ts';
 import type {Origin, StageKind, StageNode} from './graph.ts';
-import {impliedPackages, json, platformNotes, requestWord, same, unique} from './image-words.ts';
+import {json, platformNotes} from './image-words.ts';
 import {canonicalDigest} from './key.ts';
-import {type DistributionTemplate, readTemplate, releaseOf} from './template.ts';
+import {type Installing, type InstallRequest, LockReader} from './locked.ts';
+import {imageParts, type Part} from './parts.ts';
+import {sbomInputs} from './sbom-node.ts';
+import {readTools} from './template.ts';
 
 export interface PlanRequest {
   readonly images: readonly Image[];
@@ -24,17 +29,17 @@ export interface PlanRequest {
   readonly salt?: string | undefined;
   /** Digests of the project's files from earlier runs. */
   readonly digests?: DigestCache | undefined;
-}
-
-export interface ArchiveUris {
-  readonly main: string;
-  /** Absent where the archive has no security suites. */
-  readonly security?: string;
+  /** What every stage is to install; absent: what the archives have. */
+  readonly lock?: Lock | undefined;
+  /** Whether the programs that shape bytes come from the tools image in the place of the host's. */
+  readonly toolsImage?: boolean;
 }
 
 export interface Plan {
   readonly nodes: readonly StageNode[];
   readonly deliveries: readonly Delivery[];
+  /** Where the spec has moved on since the lock was made, for people; then the plan is none to run. */
+  readonly lockProblems: readonly string[];
 }
 
 /** An artifact that the plan ends in: what `artifacts/<image>/<target>` will be. */
@@ -42,6 +47,8 @@ export interface Delivery {
   readonly image: Image;
   readonly target: string;
   readonly pack: string;
+  /** The stage that tells what is inside. */
+  readonly sbom: string;
   readonly test?: string;
 }
 
@@ -50,8 +57,8 @@ export interface Delivery {
  * the plans it gives, which are hashed as they are.
  */
 const versions: Readonly<Record<StageKind, number>> = {
-  archive: 1,
-  base: 1,
+  archive: 2,
+  base: 2,
   repositories: 1,
   packages: 1,
   settings: 1,
@@ -61,7 +68,8 @@ const versions: Readonly<Record<StageKind, number>> = {
   services: 1,
   adapt: 1,
   initramfs: 1,
-  pack: 2,
+  pack: 3,
+  sbom: 1,
   test: 1,
 };
 
@@ -78,11 +86,12 @@ export async function planImages(request: PlanRequest): Promise<Plan> {
       deliveries.push(await builder.target(image, target));
     }
   }
-  return {nodes: builder.nodes, deliveries};
+  return {nodes: builder.nodes, deliveries, lockProblems: builder.lockProblems};
 }
 
 /** The customized tree of an image: what targets build on. */
 interface Customized {
+  /** Id of the stage that has the package lists; with a lock, the name that they had. */
   readonly archive: string;
   /** Its own and those of the images below it. */
   readonly repositories: readonly Repository[];
@@ -94,14 +103,23 @@ class Builder {
   readonly #byId = new Map<string, StageNode>();
   readonly #request: PlanRequest;
   readonly #customized = new Map<string, Customized>();
-  readonly #templates = new Map<string, DistributionTemplate>();
+  readonly #archives: Archives;
+  readonly #lock: LockReader | undefined;
+  readonly #tools: string | undefined;
 
   constructor(request: PlanRequest) {
     this.#request = request;
+    this.#archives = new Archives(request.archiveOf);
+    this.#lock = request.lock === undefined ? undefined : new LockReader(request.lock, this.#archives);
+    this.#tools = request.toolsImage === true ? this.#toolsImage() : undefined;
+  }
+
+  get lockProblems(): readonly string[] {
+    return this.#lock?.problems ?? [];
   }
 
   async target(image: Image, {name, type, options}: ImageTarget): Promise<Delivery> {
-    const {archive, layers} = await this.#customize(image);
+    const {archive, repositories, layers} = await this.#customize(image);
     const target = this.#request.targetOfType(type);
     const common = {
       image: image.name,
@@ -112,26 +130,37 @@ class Builder {
       ],
       notes: {[`targets.${name}`]: {type, ...options}, ...platformNotes(image)},
     };
-    const epoch = this.#epoch(image.os);
+    const epoch = this.#archives.epoch(image.os);
     const {initramfsPackages, initramfsFiles, ...plan} = target.adapt(image, options);
     const of = `${image.name}/${name}`;
+    const installing = (stage: string, install: readonly string[]): Installing =>
+      this.#installing({stage, archive, install, remove: [], os: image.os, repositories});
+    const initrdPackages = installing(`initramfs:${of}`, initramfsPackages);
     const initramfs = this.#add({
       ...common,
+      ...initrdPackages,
       id: `initramfs:${of}`,
       kind: 'initramfs',
       title: `initial RAM disk ${image.name} for ${name}`,
-      dependsOn: [archive, ...layers],
+      dependsOn: [...initrdPackages.dependsOn, ...layers],
       layers,
-      params: {plan: json({initramfsPackages, initramfsFiles}), target_version: target.version, ...epoch},
+      params: {
+        plan: json({initramfsPackages, initramfsFiles}),
+        target_version: target.version,
+        ...epoch,
+        ...initrdPackages.params,
+      },
     });
+    const adaptPackages = installing(`adapt:${of}`, plan.packages);
     const adapt = this.#add({
       ...common,
+      ...adaptPackages,
       id: `adapt:${of}`,
       kind: 'adapt',
       title: `adapt ${image.name} to ${name}`,
-      dependsOn: [archive, ...layers],
+      dependsOn: [...adaptPackages.dependsOn, ...layers],
       layers,
-      params: {plan: json(plan), target_version: target.version, ...epoch},
+      params: {plan: json(plan), target_version: target.version, ...epoch, ...adaptPackages.params},
     });
     const packPlan = target.pack(image, options);
     const pack = this.#add({
@@ -139,15 +168,26 @@ class Builder {
       id: `pack:${of}`,
       kind: 'pack',
       title: `pack ${image.name} for ${name}`,
-      dependsOn: [initramfs, ...layers, adapt],
-      layers: [...layers, adapt],
-      params: {plan: json(packPlan), target_version: target.version, ...epoch},
-      tools:
+      ...this.#programs(
+        [initramfs, ...layers, adapt],
         packPlan.kind === 'disk'
           ? ['sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img']
           : ['mksquashfs'],
+      ),
+      layers: [...layers, adapt],
+      params: {plan: json(packPlan), target_version: target.version, ...epoch},
     });
-    if (!this.#request.test) return {image, target: name, pack};
+    const told = sbomInputs([...layers, adapt], (id) => this.#byId.get(id));
+    const sbom = this.#add({
+      ...common,
+      id: `sbom:${of}`,
+      kind: 'sbom',
+      title: `contents of ${image.name} for ${name}`,
+      dependsOn: told.dependsOn,
+      layers: [...layers, adapt],
+      params: {...told.params, ...epoch},
+    });
+    if (!this.#request.test) return {image, target: name, pack, sbom};
     const test = this.#add({
       ...common,
       id: `test:${of}`,
@@ -158,123 +198,66 @@ class Builder {
       params: {plan: json(packPlan), boots: json(target.boot(image, options)), tests: json(image.tests)},
       tools: ['qemu-system-x86_64'],
     });
-    return {image, target: name, pack, test};
+    return {image, target: name, pack, sbom, test};
   }
 
   async #customize(image: Image): Promise<Customized> {
     const known = this.#customized.get(image.name);
     if (known !== undefined) return known;
-    const template = this.#template(image.os);
-    const epoch = this.#epoch(image.os);
+    const {os} = image;
+    const template = this.#archives.template(os);
+    const epoch = this.#archives.epoch(os);
     const parent = image.from === undefined ? undefined : await this.#customize(this.#imageNamed(image.from));
     const repositories = [...(parent?.repositories ?? []), ...image.repositories];
     const archive =
       image.repositories.length > 0
-        ? this.#archive(image.os, {image: image.name, repositories})
-        : (parent?.archive ?? this.#archive(image.os));
-    const layers: string[] = parent === undefined ? [this.#base(image.os)] : [...parent.layers];
+        ? this.#archive(os, {image: image.name, repositories})
+        : (parent?.archive ?? this.#archive(os));
+    const layers: string[] = parent === undefined ? [this.#base(os)] : [...parent.layers];
 
-    const part = (
-      name: string,
-      kind: StageKind,
-      rest: {
-        params: JsonObject;
-        files?: readonly string[];
-        archive?: boolean;
-        origins?: readonly Origin[];
-      },
-    ): void => {
+    const parts = imageParts(image, {
+      template,
+      isChild: parent !== undefined,
+      platform: this.#platform(image),
+      copied: await expandCopies(this.#request.projectDir, image.copy),
+    });
+    for (const part of parts) {
+      const id = `customize:${image.name}/${part.name}`;
+      const {install, remove = [], files = []} = part;
+      const installing =
+        install === undefined
+          ? nothingToInstall
+          : this.#installing({stage: id, archive, install, remove, os, repositories});
+      if (part.kind === 'provision') this.#checkSources(image, part);
       layers.push(
         this.#add({
-          id: `customize:${image.name}/${name}`,
-          kind,
-          title: `customize ${image.name}: ${name}`,
+          ...installing,
+          id,
+          kind: part.kind,
+          title: `customize ${image.name}: ${part.name}`,
           image: image.name,
-          dependsOn: [...(rest.archive === true ? [archive] : []), ...layers],
+          dependsOn: [...installing.dependsOn, ...layers],
           layers: [...layers],
-          params: {...rest.params, ...epoch},
-          files: rest.files ?? [],
-          origins: rest.origins ?? [],
+          params: {
+            ...part.params,
+            ...(install === undefined ? {} : {install, remove}),
+            ...epoch,
+            ...installing.params,
+          },
+          files,
+          origins: part.origins,
         }),
       );
-    };
-    if (image.repositories.length > 0) {
-      part('repositories', 'repositories', {
-        params: {repositories: json(image.repositories)},
-        origins: [same('repositories')],
-        files: image.repositories.map(({signed_by: key}) => key),
-      });
     }
-    if (parent === undefined || image.kernel.package !== undefined) {
-      const kernel = image.kernel.package ?? template.kernel[image.os.architecture] ?? 'linux-image-generic';
-      part('kernel', 'packages', {
-        archive: true,
-        params: {install: [kernel, ...template.kernel_packages], remove: []},
-        origins: [{param: ['install'], spec: ['kernel', 'package']}],
-      });
-    }
-    const platform = parent === undefined ? this.#platform(image) : [];
-    if (platform.length > 0) {
-      part('platform', 'packages', {
-        archive: true,
-        params: {install: platform, remove: []},
-        origins: [{param: ['install'], spec: ['targets']}],
-      });
-    }
-    const packages = [...image.packages.map(requestWord), ...impliedPackages(image)];
-    if (packages.length + image.remove_packages.length > 0) {
-      part('packages', 'packages', {
-        archive: true,
-        params: {install: unique(packages), remove: unique(image.remove_packages)},
-        origins: [
-          {param: ['install'], spec: ['packages']},
-          {param: ['remove'], spec: ['remove_packages']},
-        ],
-      });
-    }
-    const {hostname, locale, timezone} = image;
-    if (hostname !== undefined || locale !== undefined || timezone !== undefined) {
-      part('settings', 'settings', {
-        params: json({hostname, locale, timezone}) as JsonObject,
-        origins: [same('hostname'), same('locale'), same('timezone')],
-      });
-    }
-    if (image.groups.length + image.users.length > 0) {
-      part('users', 'users', {
-        params: {groups: json(image.groups), users: json(image.users)},
-        origins: [same('groups'), same('users')],
-      });
-    }
-    const copied = await expandCopies(this.#request.projectDir, image.copy);
-    if (copied.length + image.write_files.length > 0) {
-      const sources = image.write_files.map(({source}) => source).filter((source) => source !== undefined);
-      part('files', 'files', {
-        params: {copied: json(copied), write_files: json(image.write_files)},
-        origins: [same('write_files'), {param: ['copied'], spec: ['copy']}],
-        files: unique([
-          ...sources,
-          ...copied.flatMap(({source, link}) => (link === undefined ? [source] : [])),
-        ]),
-      });
-    }
-    for (const [index, provisioner] of image.provision.entries()) {
-      const files = provisioner.file === undefined ? [] : [provisioner.file];
-      part(`provision-${String(index + 1)}`, 'provision', {
-        params: {provisioner: json(provisioner)},
-        files,
-        origins: [{param: ['provisioner'], spec: ['provision', index]}],
-      });
-    }
-    const {enable, disable, mask} = image.services;
-    if (enable.length + disable.length + mask.length > 0)
-      part('services', 'services', {
-        params: json(image.services) as JsonObject,
-        origins: [{param: [], spec: ['services']}],
-      });
-
     const customized = {archive, layers, repositories};
     this.#customized.set(image.name, customized);
     return customized;
+  }
+
+  /** What a provisioner runs is to be what it was when the lock was made. */
+  #checkSources({name: image}: Image, {name, files = []}: Part): void {
+    for (const path of files)
+      this.#lock?.source({image, path, digest: this.#fingerprint(path), place: `${name} of ${image}`});
   }
 
   /**
@@ -290,89 +273,95 @@ class Builder {
   }
 
   #base(os: Os): string {
-    const template = this.#template(os);
+    const {variant, packages} = this.#archives.template(os);
     const id = `base:${os.distribution}-${os.release}-${os.architecture}${os.snapshot === undefined ? '' : `-${os.snapshot}`}`;
+    return this.#root(os, {id, title: `base ${os.distribution} ${os.release}`, variant, packages});
+  }
+
+  /** The image whose programs shape bytes: a base like others, made by the host's mmdebstrap. */
+  #toolsImage(): string {
+    const {os, variant, packages} = readTools();
+    return this.#root(os, {id: toolsStage, title: 'tools image', variant, packages});
+  }
+
+  /** A root by mmdebstrap. */
+  #root(
+    os: Os,
+    root: {
+      readonly id: string;
+      readonly title: string;
+      readonly variant: string;
+      readonly packages: readonly string[];
+    },
+  ): string {
+    const {id, title, variant, packages} = root;
     const archive = this.#archive(os);
+    const installing = this.#installing({
+      stage: id,
+      archive,
+      install: packages,
+      remove: [],
+      os,
+      repositories: [],
+    });
     return this.#add({
+      ...installing,
       id,
       kind: 'base',
-      title: `base ${os.distribution} ${os.release}`,
-      dependsOn: [archive],
+      title,
+      ...this.#programs([...installing.dependsOn], ['mmdebstrap', 'apt-get']),
       layers: [],
       params: {
         release: os.release,
         architecture: os.architecture,
-        variant: template.variant,
-        packages: template.packages,
-        sources: json(this.#sources(os, [])),
-        ...this.#epoch(os),
+        variant,
+        packages,
+        image_sources: this.#archives.imageSources(os),
+        ...(this.#lock === undefined ? {sources: json(this.#archives.sources(os, []))} : {}),
+        ...this.#archives.epoch(os),
+        ...installing.params,
       },
-      tools: ['mmdebstrap', 'apt-get'],
       origins: [{param: [], spec: ['os']}],
       notes: {os: json(os)},
     });
   }
 
-  /** Package lists of an OS, or of an image with repositories of its own. */
+  /** What a stage runs its programs with: the host's, or those of the tools image, on which it depends then. */
+  #programs(
+    dependsOn: readonly string[],
+    names: readonly string[],
+  ): {readonly dependsOn: readonly string[]; readonly tools: readonly string[]; readonly toolsFrom?: string} {
+    const from = this.#tools;
+    return from === undefined
+      ? {dependsOn, tools: names}
+      : {dependsOn: [...dependsOn, from], tools: [], toolsFrom: from};
+  }
+
+  #installing(request: InstallRequest): Installing {
+    return this.#lock === undefined
+      ? {dependsOn: [request.archive], params: {}}
+      : this.#lock.installing(request);
+  }
+
+  /** Package lists of an OS, or of an image with repositories of its own; with a lock nobody asks for them. */
   #archive(os: Os, extra?: {readonly image: string; readonly repositories: readonly Repository[]}): string {
     const name = `${os.distribution}-${os.release}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${extra === undefined ? '' : `/${extra.image}`}`;
     const repositories = extra?.repositories ?? [];
+    const id = `archive:${name}`;
+    if (this.#lock !== undefined) return id;
     return this.#add({
-      id: `archive:${name}`,
+      id,
       kind: 'archive',
       title: `package lists ${name}`,
       dependsOn: [],
       layers: [],
       ...(extra === undefined ? {} : {image: extra.image}),
-      params: {sources: json(this.#sources(os, repositories)), ...this.#epoch(os)},
+      params: {sources: json(this.#archives.sources(os, repositories)), ...this.#archives.epoch(os)},
       files: repositories.map(({signed_by: key}) => key),
       tools: ['apt-get'],
       origins: [{param: [], spec: ['os']}],
       notes: {os: json(os), repositories: json(repositories)},
     });
-  }
-
-  #sources(os: Os, repositories: readonly Repository[]): readonly JsonObject[] {
-    const template = this.#template(os);
-    const release = releaseOf(template, os);
-    const uris = this.#request.archiveOf(os);
-    const of = (uri: string, suite: string): JsonObject => ({
-      uri,
-      suite,
-      components: template.components,
-      signed_by: template.keyring,
-      project_key: false,
-      expired_ok: os.snapshot !== undefined,
-    });
-    return [
-      ...release.suites.map((suite) => of(uris.main, suite)),
-      ...(uris.security === undefined ? [] : [of(uris.security, release.security)]),
-      ...repositories.flatMap((repository) =>
-        repository.suites.map(
-          (suite): JsonObject => ({
-            uri: repository.uri,
-            suite,
-            components: repository.components,
-            signed_by: repository.signed_by,
-            project_key: true,
-            expired_ok: false,
-          }),
-        ),
-      ),
-    ];
-  }
-
-  #epoch(os: Os): {readonly source_date_epoch: number} {
-    return {source_date_epoch: releaseOf(this.#template(os), os).source_date_epoch};
-  }
-
-  #template({distribution}: Os): DistributionTemplate {
-    let template = this.#templates.get(distribution);
-    if (template === undefined) {
-      template = readTemplate(distribution);
-      this.#templates.set(distribution, template);
-    }
-    return template;
   }
 
   #imageNamed(name: string): Image {
@@ -394,12 +383,7 @@ class Builder {
       if (isDeepStrictEqual(existing.params, node.params)) return node.id;
       return this.#add({...node, id: `${node.id}-${canonicalDigest(node.params).slice(0, 8)}`});
     }
-    const files = Object.fromEntries(
-      (node.files ?? []).map((path) => [
-        path,
-        fingerprint(this.#request.projectDir, path, this.#request.digests),
-      ]),
-    );
+    const files = Object.fromEntries((node.files ?? []).map((path) => [path, this.#fingerprint(path)]));
     const {environment, salt} = this.#request;
     const added: StageNode = {
       ...node,
@@ -414,4 +398,10 @@ class Builder {
     this.#byId.set(added.id, added);
     return node.id;
   }
+
+  #fingerprint(path: string): string {
+    return fingerprint(this.#request.projectDir, path, this.#request.digests);
+  }
 }
+
+const nothingToInstall: Installing = {dependsOn: [], params: {}};

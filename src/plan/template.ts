@@ -39,3 +39,15 @@ export function releaseOf(template: DistributionTemplate, os: Os): Release {
     throw new Error(`The template of ${os.distribution} has no release ${os.release}`);
   return release;
 }
+
+/** `templates/debian/tools.json`: the image whose programs shape the bytes of a locked build (docs/architecture.md). */
+export interface ToolsTemplate {
+  readonly os: Os;
+  /** mmdebstrap(1), --variant. */
+  readonly variant: string;
+  readonly packages: readonly string[];
+}
+
+export function readTools(): ToolsTemplate {
+  return JSON.parse(readFileSync(join(packageRoot, 'templates/debian/tools.json'), 'utf8')) as ToolsTemplate;
+}

@@ -46,6 +46,8 @@ export interface EngineOptions {
   ) => Promise<readonly Reason[]>;
   /** Keeps the work of a stage that ended so; gives where. */
   readonly keepWork: KeepWork;
+  /** Whether stages may not use the network; absent: they may. */
+  readonly offline?: boolean;
   /** How each kind of stage runs; absent: as src/stages/registry.ts says. */
   readonly runnerOf?: (kind: StageKind) => Promise<StageRunner>;
   /** Asked once, when the package lists are there and before any other stage runs: a failure ends the run. */

@@ -1,4 +1,5 @@
 import type {RemoteHit} from '../../cache/remote/remote-cache.ts';
+import {lockFileName} from '../lock/lock.ts';
 import type {StageNode} from '../plan/graph.ts';
 import type {KeyParts, StageKey} from '../plan/key.ts';
 import {Board, distanceToEnd, hasOutput, type Progress} from './board.ts';
@@ -367,7 +368,7 @@ class Engine {
 
   /** Whether a stage below has other content by now than what these parts of a key name. */
   #isOutdated({inputs}: KeyParts): boolean {
-    return inputs.some(([id, digest]) => this.#board.digest(id) !== digest);
+    return inputs.some(([id, digest]) => id !== lockFileName && this.#board.digest(id) !== digest);
   }
 
   /** Content that is gone: its stages are known, but have to give it again. */

@@ -31,5 +31,6 @@ const typicalSeconds: Readonly<Record<StageKind, number>> = {
   adapt: 10,
   initramfs: 5,
   pack: 9,
+  sbom: 2,
   test: 240,
 };

@@ -46,6 +46,8 @@ export interface RunStarted extends EventBase {
   /** The command line, e.g. `fgimage build web`. */
   readonly command: string;
   readonly images: readonly string[];
+  /** The lock that the run follows; absent: none. */
+  readonly lock?: string;
 }
 
 /** What a stage is, told once before anything runs; later events name it by `stage`. */
@@ -264,4 +266,10 @@ export type StageFailure =
   | {readonly reason: 'failed-before'; readonly hint: string}
   | {readonly reason: 'io-error'; readonly message: string; readonly hint: string}
   | {readonly reason: 'tool-missing'; readonly tool: string; readonly hint: string}
-  | {readonly reason: 'refused'; readonly message: string; readonly hint: string};
+  | {
+      readonly reason: 'refused';
+      readonly message: string;
+      readonly hint: string;
+      /** What else there is to say, one line each. */
+      readonly details?: readonly string[];
+    };

@@ -1,4 +1,4 @@
-import {mkdirSync, renameSync, rmSync} from 'node:fs';
+import {mkdirSync, renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {diskError} from '../../cache/disk-error.ts';
 import type {ActionRecord} from '../../cache/record.ts';
@@ -29,6 +29,7 @@ export interface ExecuteOptions
     | 'lastDigest'
     | 'keepWork'
     | 'runnerOf'
+    | 'offline'
   > {
   readonly key: StageKey;
   readonly parts: KeyParts;
@@ -67,6 +68,8 @@ class Execution {
   readonly #options: ExecuteOptions;
   readonly #startedAt = Date.now();
   readonly #work: string;
+  /** When the work folder was made, in seconds, by the clock that gives files their times: not always this process's. */
+  readonly #writtenSince: number;
   readonly #liveLog: string;
   #known: Known | undefined;
   #refined: KeyParts | undefined;
@@ -77,6 +80,7 @@ class Execution {
     const name = node.id.replaceAll(/[^a-z0-9.-]+/gi, '_');
     this.#liveLog = join(options.store.layout.logs, `live-${name}-${options.key.slice(0, 12)}.log`);
     this.#work = options.scope.scratch(options.key.slice(0, 32));
+    this.#writtenSince = Math.floor(statSync(this.#work).mtimeMs / 1000);
   }
 
   async run(): Promise<Made> {
@@ -123,7 +127,7 @@ class Execution {
   }
 
   #context(log: CommandLog): StageContext {
-    const {key, inputs, store, scope, projectDir, signal, tools, emit} = this.#options;
+    const {key, inputs, store, scope, projectDir, signal, tools, emit, remote} = this.#options;
     const stage = this.#node.id;
     return {
       node: this.#node,
@@ -131,6 +135,8 @@ class Execution {
       inputs,
       store,
       run: scope.folder,
+      offline: this.#options.offline === true,
+      remotePackages: remote?.packages,
       projectDir,
       work: this.#work,
       output: this.#output,
@@ -141,7 +147,7 @@ class Execution {
         if (tool === undefined) throw new Error(`Stage ${stage} runs ${name}, which it does not declare`);
         return tool.path;
       },
-      isKnown: (refinement, instead) => this.#isKnown(refinement, instead),
+      isKnown: (refinement, ...instead) => this.#isKnown(refinement, instead),
       progress: (message, fraction) =>
         emit({
           type: 'stage-progress',
@@ -155,10 +161,10 @@ class Execution {
     };
   }
 
-  /** Looks up the key with what the stage found out in the place of an input. */
-  #isKnown(refinement: JsonObject, instead: string): boolean {
+  /** Looks up the key with what the stage found out in the place of inputs. */
+  #isKnown(refinement: JsonObject, instead: readonly string[]): boolean {
     const {parts, store, mayReuse} = this.#options;
-    const inputs = parts.inputs.map(([id, digest]) => [id, id === instead ? '' : digest] as const);
+    const inputs = parts.inputs.map(([id, digest]) => [id, instead.includes(id) ? '' : digest] as const);
     this.#refined = {...parts, inputs, params: {...parts.params, refinement}};
     const found = mayReuse ? store.lookup(stageKey(this.#refined)) : undefined;
     if (found !== undefined) this.#known = {action: found, content: 'local'};
@@ -181,10 +187,7 @@ class Execution {
   async #publish(success: StageSuccess, log: CommandLog): Promise<Made> {
     const {store, scope, emit, key, parts, remote, keepWork} = this.#options;
     const epoch = this.#node.params['source_date_epoch'];
-    const clamp =
-      typeof epoch === 'number'
-        ? {writtenSince: Math.floor((this.#startedAt - tickMs) / 1000), epoch}
-        : undefined;
+    const clamp = typeof epoch === 'number' ? {writtenSince: this.#writtenSince, epoch} : undefined;
     const before = this.#options.lastDigest(this.#node.id);
     const {digest, sizeBytes} = await store.publish(this.#object, {clamp, run: scope.folder});
     const durationMs = Date.now() - this.#startedAt;
@@ -262,9 +265,6 @@ class Execution {
     return digest;
   }
 }
-
-/** So far behind the clock are the times that the kernel gives to files (ktime_get_coarse_real_ts64, HZ=100). */
-const tickMs = 10;
 
 /** What a user can mend, or the disk of the cache does to a stage: no room, or no bytes. */
 export function expectedFailure(error: unknown, store: Store): StageFailure | undefined {

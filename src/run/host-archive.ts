@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Store} from '../../cache/store.ts';
 import {FgError} from '../errors.ts';
-import type {ArchiveUris} from '../plan/plan.ts';
+import type {ArchiveUris} from '../plan/archives.ts';
 import type {Os} from '../spec/image.ts';
 
 /**

@@ -81,7 +81,12 @@ export function keepWork(options: KeepWorkOptions): Result<string, string> {
 
 /** Layers that the run's stages share: other stages may still need them, so they are copied. */
 function sharedLayers({layout, work, run, commands}: KeepWorkOptions): readonly string[] {
-  const lowers = commands.flatMap(({options}) => (isSandboxRequest(options) ? options.lowers : []));
+  const lowers = commands.flatMap(({options}) => {
+    if (!isSandboxRequest(options)) return [];
+    return typeof options.inside === 'object'
+      ? [...options.lowers, ...options.inside.lowers]
+      : options.lowers;
+  });
   return [...new Set(lowers)].filter((lower) => {
     const path = resolve(layout.root, lower);
     return path.startsWith(`${run}/`) && !path.startsWith(`${work}/`);

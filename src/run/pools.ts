@@ -26,6 +26,7 @@ export function needOf(kind: StageKind): Need {
     case 'packages':
     case 'adapt':
     case 'initramfs':
+    case 'sbom':
       return {cpu: 1, memory: 512};
     case 'pack':
       return {cpu: 1, memory: 1024};

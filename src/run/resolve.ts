@@ -1,5 +1,6 @@
 import type {RemoteCache, RemoteHit} from '../../cache/remote/remote-cache.ts';
 import type {Eviction, Store, StoredAction} from '../../cache/store.ts';
+import {lockFileName} from '../lock/lock.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {type KeyParts, type StageKey, stageKey} from '../plan/key.ts';
 import type {StageFailure} from './events.ts';
@@ -91,7 +92,9 @@ export function keyParts(
     identities[name] = tool.identity;
   }
   const {kind, version, params, files, environment, salt, notes} = node;
-  const inputs = node.dependsOn.map((id) => [id, digestOf(id)] as const);
+  // As where a stage's own resolving stands in the place of the package lists (docs/decisions/0009).
+  const lock = node.locked === undefined ? [] : [[lockFileName, ''] as const];
+  const inputs = [...lock, ...node.dependsOn.map((id) => [id, digestOf(id)] as const)];
   return {
     ok: true,
     value: {

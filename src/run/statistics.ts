@@ -162,7 +162,7 @@ function imagesOf(counts: readonly CountRow[]): readonly ImageStatistics[] {
 
 /** `web` of `customize:web/packages`; archives and bases belong to all images of their OS. */
 function imageOf(stage: string): string | undefined {
-  return /^(?:customize|initramfs|adapt|pack|test):([^/]+)/.exec(stage)?.[1];
+  return /^(?:customize|initramfs|adapt|pack|sbom|test):([^/]+)/.exec(stage)?.[1];
 }
 
 function sumOf(counts: readonly CountRow[]): StageCounts {

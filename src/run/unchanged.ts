@@ -16,6 +16,8 @@ export interface Unchanged {
   readonly asked: string;
   readonly file: string;
   readonly images: readonly string[];
+  /** The lock that the plan followed. */
+  readonly lock?: string;
   readonly stages: readonly UnchangedStage[];
   readonly outputs: readonly Output[];
   /** Whatever the plan read, by path: what stat said of it, `-` where there was nothing. */
@@ -30,7 +32,7 @@ export interface UnchangedStage {
   readonly cached: Pick<StageCached, 'key' | 'digest' | 'savedMs' | 'log'>;
 }
 
-export const unchangedVersion = 1;
+export const unchangedVersion = 2;
 
 /** What a command asks for, as far as its answer hangs on it. */
 export interface Request {
@@ -39,6 +41,9 @@ export interface Request {
   readonly images: readonly string[];
   readonly targets: readonly string[];
   readonly test: boolean;
+  readonly useLock: boolean;
+  readonly locked: boolean;
+  readonly hostTools: boolean;
 }
 
 /** Where what is remembered of a request lies, and all that the plan takes from the command line and the environment. */
@@ -47,7 +52,8 @@ export interface Place {
   readonly asked: string;
 }
 
-export function placeOf(cache: string, {file, output, images, targets, test}: Request): Place {
+export function placeOf(cache: string, request: Request): Place {
+  const {file, output, images, targets, test, useLock, locked, hostTools} = request;
   const {PATH = '', ...env} = process.env;
   const own = Object.entries(env).filter(([name]) => /^(?:FGIMAGE_|APT_)/.test(name));
   // Of this boot: what was not flushed before the machine went down is for the real plan to find out.
@@ -59,6 +65,7 @@ export function placeOf(cache: string, {file, output, images, targets, test}: Re
     images,
     targets,
     test,
+    [useLock, locked, hostTools],
     PATH,
     own.sort(),
     process.getuid?.(),

@@ -132,6 +132,11 @@ sub refuse_typing {
   syscall($call->{prctl}, PR_SET_SECCOMP, 2, $filter, 0, 0) == 0 or fail('seccomp');
 }
 
+# What mmdebstrap has to do in its own namespaces: mount into the root that it makes, and make that root's device nodes.
+sub may_mount {
+  @dropped_capabilities = grep { $_ != 21 && $_ != 27 } @dropped_capabilities; # SYS_ADMIN, MKNOD
+}
+
 sub drop_capabilities {
   syscall($call->{prctl}, PR_CAPBSET_DROP, $_, 0, 0, 0) for @dropped_capabilities;
 }
@@ -145,11 +150,13 @@ while (defined(my $operation = shift @ARGV)) {
   elsif ($operation eq 'loopback') { raise_loopback() }
   elsif ($operation eq 'overlay')  { my ($at, $data) = splice @ARGV, 0, 2; mount('overlay', $at, 'overlay', 0, $data) or fail("overlay on $at ($data)") }
   elsif ($operation eq 'root')     { $root = shift @ARGV }
+  elsif ($operation eq 'folder')   { mount_point($root, shift @ARGV, 'dir') }
   elsif ($operation eq 'bind')     { my ($kind, $mode, $source, $at) = splice @ARGV, 0, 4; bind_mount($source, mount_point($root, $at, $kind), $mode) }
   elsif ($operation eq 'tmpfs')    { my ($at, $mode) = splice @ARGV, 0, 2; mount('tmpfs', mount_point($root, $at, 'dir'), 'tmpfs', MS_NOSUID | MS_NODEV, "mode=$mode") or fail("tmpfs on $at") }
   elsif ($operation eq 'proc')     { mount('proc', mount_point($root, '/proc', 'dir'), 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '') or fail('proc') }
   elsif ($operation eq 'dev')      { make_dev($root) }
   elsif ($operation eq 'pivot')    { pivot($root) }
+  elsif ($operation eq 'may-mount') { may_mount() }
   elsif ($operation eq 'drop-capabilities') { drop_capabilities() }
   elsif ($operation eq 'watch')    { $watched = shift @ARGV }
   elsif ($operation eq 'terminal') { $terminal = 1 }

@@ -2,7 +2,7 @@ import {join, relative} from 'node:path';
 import {interactiveShell, promptEnvironment} from './interactive.ts';
 import type {StartedCommand} from './process.ts';
 import {commandScript, need, quote, rerunScript, type Words} from './rerun-script.ts';
-import {isSandboxRequest, type SandboxSetup, sandboxCommand} from './sandbox.ts';
+import {isSandboxRequest, type SandboxSetup, sandboxCommand, type ToolsRoot} from './sandbox.ts';
 
 /** What `rerunScripts` is told of a stage's kept work. */
 export interface RerunOptions {
@@ -73,12 +73,12 @@ function shell(options: RerunOptions): Words | undefined {
   const setup = movedSetup(last.options, options.moved);
   const own = join(options.kept, 'command.sh');
   const bind = {source: own, path: '/run/fgimage/command.sh', kind: 'file', mode: 'ro'} as const;
-  const inImage = setup.inside === 'image';
+  const seesHost = setup.inside === 'host';
   const words = sandboxCommand({
     ...setup,
     lowers: withOutput(setup, options),
     writable: freshLayer(options),
-    binds: [...(setup.binds ?? []), ...(inImage ? [bind] : [])],
+    binds: [...(setup.binds ?? []), ...(seesHost ? [] : [bind])],
     terminal: true,
     command: interactiveShell,
   });
@@ -92,7 +92,7 @@ function shell(options: RerunOptions): Words | undefined {
     needs: needs(setup),
     folder: '/',
     words: ['env', '-i', ...env, ...words.map(quote)],
-    says: `The command is in ${inImage ? bind.path : own}. What is changed in the tree is thrown away.`,
+    says: `The command is in ${seesHost ? own : bind.path}. What is changed in the tree${treePlace(setup.inside)} is thrown away.`,
   };
 }
 
@@ -104,7 +104,7 @@ function movedSetup(setup: SandboxSetup, moved: (text: string) => string): Sandb
     lowers: lowers.map(moved),
     ...(writable === undefined ? {} : {writable: {upper: moved(writable.upper), work: moved(writable.work)}}),
     mountPoint: moved(mountPoint),
-    inside,
+    inside: typeof inside === 'object' ? {...inside, lowers: inside.lowers.map(moved)} : inside,
     binds: binds.map((bind) => ({...bind, source: moved(bind.source)})),
     network,
     command: [moved(program), ...rest.map(moved)],
@@ -144,11 +144,17 @@ function isCallers(name: string): boolean {
 }
 
 /** What must be there for a sandbox to be made. */
-function needs({lowers, binds = []}: SandboxSetup): readonly string[] {
+function needs({lowers, inside, binds = []}: SandboxSetup): readonly string[] {
+  const tools = typeof inside === 'object' ? inside.lowers : [];
   return [
-    ...lowers.map((lower) => need(`"$cache"/${quote(lower)}`)),
+    ...[...tools, ...lowers].map((lower) => need(`"$cache"/${quote(lower)}`)),
     ...binds.map(({source}) => need(quote(source))),
   ];
+}
+
+/** Where the tree is, for a shell that does not start in it. */
+function treePlace(inside: 'image' | 'host' | ToolsRoot): string {
+  return typeof inside === 'object' ? `, ${inside.treePath},` : '';
 }
 
 function treeNote(last: StartedCommand, options: RerunOptions): string {

@@ -18,10 +18,13 @@ export interface SandboxSetup {
   readonly lowers: readonly string[];
   /** Where changes go; absent: the tree is read-only. */
   readonly writable?: {readonly upper: string; readonly work: string};
-  /** An empty folder: where the tree appears on the host's side of the sandbox. */
+  /** An empty folder: where the tree, or the tools image, appears on the host's side of the sandbox. */
   readonly mountPoint: string;
-  /** `image`: the command runs inside the tree, the host is out of reach. `host`: the host's own program sees the tree at `mountPoint`. */
-  readonly inside: 'image' | 'host';
+  /**
+   * `image`: the command runs inside the tree, the host is out of reach. `host`: the host's own program sees the tree at
+   * `mountPoint`. A tools root: the command runs inside that, the host is out of reach, and sees the tree at `treePath`.
+   */
+  readonly inside: 'image' | 'host' | ToolsRoot;
   readonly binds?: readonly Bind[];
   /** Whether the command may use the host's network; without it there is only a loopback. */
   readonly network?: boolean;
@@ -35,9 +38,18 @@ export interface SandboxSetup {
   readonly terminal?: boolean;
 }
 
+/** A tools image that a command runs in, and the place of the image's tree in it. */
+export interface ToolsRoot {
+  /** Its layers, the topmost first, relative to the cache like those of the tree. It is read-only. */
+  readonly lowers: readonly string[];
+  readonly treePath: string;
+  /** Whether the command may mount and change its root, as mmdebstrap does. */
+  readonly mayMount?: boolean;
+}
+
 export interface Bind {
   readonly source: string;
-  /** Absolute path in the tree. */
+  /** Absolute path in the tree; with a tools root, in that. */
   readonly path: string;
   readonly kind: 'dir' | 'file';
   readonly mode: 'ro' | 'rw';
@@ -69,8 +81,10 @@ export function sandboxCommand(request: SandboxSetup): readonly [string, ...stri
   if (request.network !== true) namespaces.push('--net');
   const operations = ['chdir', request.base, 'hostname', 'localhost'];
   if (request.network !== true) operations.push('loopback');
-  operations.push('overlay', request.mountPoint, overlayOptions(request), 'root', request.mountPoint);
-  if (request.inside === 'image') {
+  const {inside, mountPoint} = request;
+  const tools = typeof inside === 'object' ? inside : undefined;
+  operations.push('overlay', mountPoint, overlayOptions(tools ?? request), 'root', mountPoint);
+  if (inside !== 'host') {
     operations.push(
       'proc',
       'dev',
@@ -85,9 +99,15 @@ export function sandboxCommand(request: SandboxSetup): readonly [string, ...stri
       '755',
     );
   }
+  if (tools !== undefined) {
+    const tree = join(mountPoint, tools.treePath);
+    operations.push('folder', tools.treePath, 'overlay', tree, overlayOptions(request));
+  }
   for (const bind of request.binds ?? [])
     operations.push('bind', bind.kind, bind.mode, bind.source, bind.path);
-  if (request.inside === 'image') operations.push('pivot', 'drop-capabilities');
+  if (inside !== 'host') operations.push('pivot');
+  if (tools?.mayMount === true) operations.push('may-mount');
+  if (inside !== 'host') operations.push('drop-capabilities');
   if (request.watch !== undefined) operations.push('watch', request.watch);
   if (request.terminal === true) operations.push('terminal');
   return [
@@ -105,8 +125,9 @@ export function sandboxCommand(request: SandboxSetup): readonly [string, ...stri
  * overlayfs's options. `userxattr` keeps its marks in user.* attributes, as only that works in a user namespace and
  * layers are to be alike; `volatile` leaves out its fsync calls, since a layer is flushed as a whole before it counts.
  */
-function overlayOptions({lowers, writable}: SandboxSetup): string {
-  const options = [`lowerdir=${lowers.join(':')}`, 'userxattr'];
+function overlayOptions({lowers, writable}: Pick<SandboxSetup, 'lowers' | 'writable'>): string {
+  // Two stages may have made the same layer, which overlayfs takes only once: the upper one hides the other wholly.
+  const options = [`lowerdir=${[...new Set(lowers)].join(':')}`, 'userxattr'];
   if (writable !== undefined)
     options.push(`upperdir=${writable.upper}`, `workdir=${writable.work}`, 'volatile');
   return options.join(',');

@@ -164,6 +164,19 @@ export function uri(protocols: readonly string[]): z.ZodString {
   return z.string().regex(pattern, {error: () => complaint('This is not a URI that can be used here', mend)});
 }
 
+/** Where snapshots of an archive are, in the words of apt.conf(5), Acquire::Snapshots::URI. */
+export const snapshotArchive = uri(['http', 'https', 'file', 'copy']).refine(
+  // What is no URI at all is told by another message.
+  (text) => text.includes('@SNAPSHOTID@') || !/^[a-z]+:\//.test(text),
+  {
+    error: () =>
+      complaint(
+        'The URI of an archive of snapshots has no @SNAPSHOTID@ in it',
+        'Write @SNAPSHOTID@ where the time of a snapshot goes: https://archive.example.org/debian/@SNAPSHOTID@/',
+      ),
+  },
+);
+
 /** authorized_keys(5), sshd(8). */
 export const sshKey = z.string().superRefine((key, context) => {
   const problem = sshKeyProblem(key);

@@ -39,6 +39,11 @@ export interface Os {
   readonly mirror?: string;
   /** UTC time of a snapshot of the archive, `YYYYMMDDTHHMMSSZ`. */
   readonly snapshot?: string;
+  /**
+   * Where packages of fgimage.lock are had that the mirror has no more: a URI with `@SNAPSHOTID@`, and `@PATH@` where it
+   * serves several archives. Absent: what the host's apt knows.
+   */
+  readonly snapshots?: string;
 }
 
 /** A further apt repository, always verified against its own key. sources.list(5), deb822 style. */

@@ -75,13 +75,13 @@ function defined<T extends object>(fields: T): {[K in keyof T]?: Exclude<T[K], u
   return Object.fromEntries(entries) as {[K in keyof T]?: Exclude<T[K], undefined>};
 }
 
-function normaliseOs({release, mirror, snapshot}: Written<'os'>): Os {
+function normaliseOs({release, mirror, snapshot, snapshots}: Written<'os'>): Os {
   const time = snapshot === undefined ? undefined : snapshotTime(snapshot);
   return {
     distribution: 'debian',
     release: codeName(release ?? '') as Os['release'],
     architecture: 'amd64',
-    ...defined({mirror, snapshot: time}),
+    ...defined({mirror, snapshot: time, snapshots}),
   };
 }
 

@@ -16,6 +16,7 @@ import {
   projectPath,
   size,
   snapshot,
+  snapshotArchive,
   sshKey,
   timezone,
   unit,
@@ -46,6 +47,11 @@ export const Os = z
       .exactOptional(),
     snapshot: snapshot
       .describe('UTC time of a snapshot of the archive, e.g. 20260801T000000Z.')
+      .exactOptional(),
+    snapshots: snapshotArchive
+      .describe(
+        'URI of an archive of snapshots with @SNAPSHOTID@ in it: for packages that the mirror has no more.',
+      )
       .exactOptional(),
   })
   .describe('The operating system.');

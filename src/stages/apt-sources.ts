@@ -10,12 +10,20 @@ export interface AptSource {
   readonly expired_ok: boolean;
 }
 
-/** One-line sources for apt. `projectKey` turns a project's key file into the path that apt is to read. */
-export function sourceLines(sources: readonly AptSource[], projectKey: (file: string) => string): string {
+/**
+ * One-line sources for apt. `projectKey` turns a project's key file into the path that apt is to read; absent: no keys
+ * are named.
+ */
+export function sourceLines(sources: readonly AptSource[], projectKey?: (file: string) => string): string {
   const lines = sources.map((source) => {
-    const key = source.project_key ? projectKey(source.signed_by) : source.signed_by;
-    const options = [`signed-by="${key}"`, ...(source.expired_ok ? ['check-valid-until=no'] : [])].join(' ');
-    return `deb [${options}] ${source.uri} ${source.suite} ${source.components.join(' ')}`.trimEnd();
+    const options = [
+      ...(projectKey === undefined
+        ? []
+        : [`signed-by="${source.project_key ? projectKey(source.signed_by) : source.signed_by}"`]),
+      ...(source.expired_ok ? ['check-valid-until=no'] : []),
+    ];
+    const bracket = options.length === 0 ? '' : `[${options.join(' ')}] `;
+    return `deb ${bracket}${source.uri} ${source.suite} ${source.components.join(' ')}`.trimEnd();
   });
   return `${lines.join('\n')}\n`;
 }

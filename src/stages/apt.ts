@@ -1,16 +1,18 @@
-import {existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync} from 'node:fs';
+import {linkSync, mkdirSync, readdirSync} from 'node:fs';
 import {basename, join} from 'node:path';
-import {digestFile} from '../../cache/tree.ts';
 import {isErrno} from '../errors.ts';
+import {bringDebs, type WantedDeb} from '../lock/bring.ts';
 import {packageRoot} from '../package-root.ts';
+import type {LockedInstall} from '../plan/graph.ts';
+import {refinedPackages} from '../plan/locked.ts';
 import {fail, ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
-import {runProcess} from '../sandbox/process.ts';
 import type {Bind} from '../sandbox/sandbox.ts';
-import {hostAptOptions, hostEnvironment, tied} from './host-command.ts';
+import {sourcesFile} from './archive.ts';
 import {requiredInput} from './inputs.ts';
+import {differenceToLock, linkPool, makeRepository} from './local-repository.ts';
 import type {StageContext} from './stage.ts';
-import {commandResult, runInTree, scratchFile} from './tree.ts';
+import {runInTree, scratchFile} from './tree.ts';
 
 /** A package to install: `name` or `name=version`, apt-get(8)'s words. */
 export interface AptRequest {
@@ -34,44 +36,55 @@ export async function installPackages(
   context: StageContext,
   request: AptRequest,
 ): Promise<Result<Installed, StageFailure>> {
+  const {locked} = context.node;
   if (request.install.length === 0 && request.remove.length === 0)
-    return ok({known: context.isKnown({packages: []}, request.archive)});
+    return ok({known: locked === undefined && context.isKnown({packages: []}, request.archive)});
   const archives = join(context.work, 'archives');
   mkdirSync(join(archives, 'partial'), {recursive: true});
-  const binds = aptBinds(context, {archive: request.archive, archives});
+  const source = await packageSource(context, request, locked);
+  if (!source.ok) return source;
+  const binds = aptBinds(context, {...source.value, archives});
   const words = [...request.install, ...request.remove.map((name) => `${name}-`)];
 
   context.progress('Resolving packages');
   const needed: NeededPackage[] = [];
+  const resolve = ['apt-get', '-c', aptConfigPath, '-qq', '--print-uris', '-o', 'Acquire::ForceHash=SHA256'];
   const resolved = await runInTree(context, {
     command: [
-      'apt-get',
+      '/bin/sh',
       '-c',
-      aptConfigPath,
-      '-qq',
-      '--print-uris',
-      '-o',
-      'Acquire::ForceHash=SHA256',
+      resolveScript,
+      locked === undefined ? 'ask' : 'update',
+      ...resolve,
       ...removalOptions(request),
       'install',
       '--',
       ...words,
     ],
+    shown: [...resolve, ...removalOptions(request), 'install', '--', ...words],
     binds,
     onLine: (line) => {
       const found = parsePrintUri(line);
       if (found !== undefined) needed.push(found);
       return found === undefined;
     },
-    hint: 'A package that is not known is misspelt, or in another release or component: add its archive under repositories',
+    hint:
+      locked === undefined
+        ? 'A package that is not known is misspelt, or in another release or component: add its archive under repositories'
+        : 'What fgimage.lock names does not fit together: make it anew with "fgimage update"',
   });
   if (!resolved.ok) return resolved;
 
   const packages = needed.map(({fileName, sha256}) => `${fileName} ${sha256}`).sort();
-  if (context.isKnown({packages}, request.archive)) return ok({known: true});
-
-  const fetched = await fetchPackages(context, needed, archives);
-  if (!fetched.ok) return fetched;
+  if (locked === undefined) {
+    if (context.isKnown({packages}, request.archive)) return ok({known: true});
+    const fetched = await fetchPackages(context, needed, archives);
+    if (!fetched.ok) return fetched;
+  } else {
+    const other = differenceToLock(packages, refinedPackages(locked.packages));
+    if (other !== undefined) return fail(other);
+    linkPool(locked, source.value.pool, archives);
+  }
 
   const install = [
     'apt-get',
@@ -116,6 +129,8 @@ function removalOptions({remove}: AptRequest): readonly string[] {
 }
 
 const aptConfigPath = '/run/fgimage/apt.conf';
+const sourcesPath = '/run/fgimage/sources.list';
+const repositoryPath = '/run/fgimage/repository';
 
 /** apt.conf(5) of the image's apt in a build; bound into the sandbox, so that nothing of it stays. */
 const aptConfig = `
@@ -127,6 +142,8 @@ APT::Color "false";
 Dir::Cache::pkgcache "/run/fgimage/cache/pkgcache.bin";
 Dir::Cache::srcpkgcache "/run/fgimage/cache/srcpkgcache.bin";
 Dir::Log::Terminal "";
+Dir::Etc::SourceList "${sourcesPath}";
+Dir::Etc::SourceParts "/dev/null";
 DPkg::Path "/run/fgimage/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 DPkg::Options { "--force-unsafe-io"; "--force-confdef"; "--force-confold"; };
 Dpkg::Use-Pty "false";
@@ -135,19 +152,56 @@ Debug::NoLocking "true";
 #clear APT::Update::Post-Invoke;
 `;
 
+/** Where apt finds packages: the lists that it reads, and the sources that they are of. */
+interface PackageSource {
+  readonly lists: Bind;
+  readonly sourceFile: string;
+  /** Further folders that it reads. */
+  readonly binds: readonly Bind[];
+  /** The packages themselves, where they are at hand. */
+  readonly pool: string;
+}
+
+/** The lists of an archive stage, or a repository of exactly what the lock names. */
+async function packageSource(
+  context: StageContext,
+  request: AptRequest,
+  locked: LockedInstall | undefined,
+): Promise<Result<PackageSource, StageFailure>> {
+  if (locked === undefined) {
+    const {path} = requiredInput(context, request.archive);
+    const lists: Bind = {source: join(path, 'lists'), path: '/var/lib/apt/lists', kind: 'dir', mode: 'ro'};
+    return ok({lists, sourceFile: join(path, sourcesFile), binds: [], pool: ''});
+  }
+  const made = await makeRepository(context, locked);
+  if (!made.ok) return made;
+  const {folder, pool, sourceLine} = made.value;
+  const lists = join(context.work, 'lists');
+  mkdirSync(join(lists, 'partial'), {recursive: true});
+  return ok({
+    lists: {source: lists, path: '/var/lib/apt/lists', kind: 'dir', mode: 'rw'},
+    sourceFile: scratchFile(context, 'sources.list', sourceLine(repositoryPath)),
+    binds: [{source: folder, path: repositoryPath, kind: 'dir', mode: 'ro'}],
+    pool,
+  });
+}
+
+/** The lists of a repository of our own are read first; those of an archive were, by its stage. */
+const resolveScript = `
+[ "$0" = ask ] || apt-get -c ${aptConfigPath} -qq update || exit
+exec "$@"
+`;
+
 function aptBinds(
   context: StageContext,
-  {archive, archives}: {archive: string; archives: string},
+  {lists, sourceFile, binds, archives}: PackageSource & {readonly archives: string},
 ): readonly Bind[] {
   const cache = join(context.work, 'apt-cache');
   mkdirSync(cache, {recursive: true});
   return [
-    {
-      source: join(requiredInput(context, archive).path, 'lists'),
-      path: '/var/lib/apt/lists',
-      kind: 'dir',
-      mode: 'ro',
-    },
+    lists,
+    ...binds,
+    {source: sourceFile, path: sourcesPath, kind: 'file', mode: 'ro'},
     {source: archives, path: '/var/cache/apt/archives', kind: 'dir', mode: 'rw'},
     {
       source: join(packageRoot, 'src/sandbox/shims/ssh-keygen'),
@@ -191,89 +245,39 @@ export function parseStatus(line: string): {message: string; fraction: number} |
   return found === undefined ? undefined : {message: found.message, fraction: Number(found.percent) / 100};
 }
 
-/** Brings packages from the shared cache, or from the archive into it, each verified by its SHA-256, into `archives`. */
+/** Brings packages into the shared cache, each verified by its SHA-256, and links them into `archives`. */
 async function fetchPackages(
   context: StageContext,
   needed: readonly NeededPackage[],
   archives: string,
-): Promise<Result<void, StageFailure>> {
-  const cache = context.store.layout.packages;
-  for (;;) {
-    for (const {fileName, sha256} of needed) {
-      if (isCached(join(cache, fileName), sha256)) linkOver(join(cache, fileName), join(archives, fileName));
-    }
-    const missing = needed.filter(({fileName}) => !existsSync(join(archives, fileName)));
-    if (missing.length === 0) return ok(undefined);
-    const downloaded = await download(context, missing);
-    if (!downloaded.ok) return downloaded;
-  }
-}
-
-/** A cached package whose bytes have changed is set aside and fetched again. */
-function isCached(path: string, sha256: string): boolean {
-  if (!existsSync(path)) return false;
-  if (digestFile(path) === sha256) return true;
-  rmSync(path, {force: true});
-  return false;
-}
-
-async function download(
-  context: StageContext,
-  missing: readonly NeededPackage[],
-): Promise<Result<void, StageFailure>> {
-  const folder = join(context.work, 'download');
-  mkdirSync(folder, {recursive: true});
-  const total = missing.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0);
-  const sizes = new Map(missing.map(({uri, sizeBytes}) => [uri, sizeBytes]));
-  let done = 0;
-  const report = (): void =>
-    context.progress(
-      `Downloading ${megabytes(done)} of ${megabytes(total)} MB`,
-      total === 0 ? 1 : done / total,
-    );
-  report();
-  const triples = missing.flatMap(({uri, fileName, sha256}) => [
-    uri,
-    join(folder, fileName),
-    `SHA256:${sha256}`,
-  ]);
-  const outcome = await runProcess(
-    tied(
-      '/usr/lib/apt/apt-helper',
-      ...hostAptOptions(join(context.work, 'apt')),
-      'download-file',
-      ...triples,
-    ),
-    {
-      env: hostEnvironment(),
-      log: context.log,
-      signal: context.signal,
-      onLine: (line) => {
-        const uri = /^Get:\d+ (\S+)/.exec(line)?.[1];
-        if (uri !== undefined) {
-          done += sizes.get(uri) ?? 0;
-          report();
-        }
-        return true;
-      },
-    },
-  );
-  const gone = context.log.lastLines.some((line) => /404 +Not Found/.test(line));
-  const result = commandResult(context, {
-    outcome,
-    shown: ['apt-helper', 'download-file', `(${String(missing.length)} packages)`],
-    hint: gone
-      ? 'The archive has moved on since its package lists were read: run the build with --refresh'
-      : 'Check that the archive can be reached from this host, then run the build again: what was fetched is kept',
+): Promise<Result<unknown, StageFailure>> {
+  return bringDebs(needed.map(wantedDeb), {
+    packages: context.store.layout.packages,
+    work: context.work,
+    offline: context.offline,
+    remote: context.remotePackages,
+    into: archives,
+    mend: 'The archive has moved on since its package lists were read: run the build with --refresh',
+    log: context.log,
+    signal: context.signal,
+    progress: context.progress,
+    warn: context.warn,
   });
-  for (const name of readdirSync(folder)) {
-    const known = missing.find(({fileName}) => fileName === name);
-    const path = join(folder, name);
-    // A partial download has another digest; apt-helper verified the others already.
-    if (known !== undefined && digestFile(path) === known.sha256)
-      renameSync(path, join(context.store.layout.packages, name));
-  }
-  return result.ok ? ok(undefined) : fail(result.error);
+}
+
+/** What apt wants, with name, version and architecture from the name that apt gives the file. */
+function wantedDeb({uri, fileName, sizeBytes, sha256}: NeededPackage): WantedDeb {
+  const [name = fileName, version = '', architecture = ''] = fileName.replace(/\.deb$/, '').split('_');
+  return {
+    name,
+    version: version.replaceAll('%3a', ':'),
+    architecture,
+    fileName,
+    sizeBytes,
+    sha256,
+    uris: [uri],
+    snapshotUris: [],
+  };
 }
 
 /** Links every package of the shared cache into a folder that apt fills up, as mmdebstrap resolves by itself. */
@@ -297,8 +301,4 @@ function linkOver(from: string, to: string): void {
     // gc may have taken a package that nobody was using; apt, or the stage, then fetches it.
     if (!isErrno(error, 'EEXIST', 'ENOENT')) throw error;
   }
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 }

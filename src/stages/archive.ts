@@ -85,6 +85,8 @@ async function readLists(
     copyFileSync(join(lists, name), join(context.output, 'lists', name));
   }
   for (const folder of ['partial', 'auxfiles']) mkdirSync(join(context.output, 'lists', folder));
+  const sources = context.node.params['sources'] as unknown as readonly AptSource[];
+  writeFileSync(join(context.output, sourcesFile), sourceLines(sources));
   writeFileSync(
     join(context.output, packageNamesFile),
     `${packageNames(join(context.output, 'lists')).join('\n')}\n`,
@@ -92,6 +94,9 @@ async function readLists(
   rmSync(apt, {recursive: true, force: true});
   return ok({result: {}});
 }
+
+/** sources.list(5) of the lists, for whoever reads them: they were verified, keys need not be at hand any more. */
+export const sourcesFile = 'sources.list';
 
 /** Names of all packages, virtual ones too, one a line: so that a misspelt name is found before anything is built. */
 export const packageNamesFile = 'package-names';

@@ -1,35 +1,77 @@
-import {mkdirSync, rmSync} from 'node:fs';
+import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {join, relative} from 'node:path';
-import {fail, ok} from '../result.ts';
+import {debFileName} from '../lock/lock.ts';
+import {packageRoot} from '../package-root.ts';
+import type {LockedInstall} from '../plan/graph.ts';
+import {fail, ok, type Result} from '../result.ts';
+import type {StageFailure} from '../run/events.ts';
 import {runInSandbox} from '../sandbox/sandbox.ts';
 import {keepPackages, linkCachedPackages} from './apt.ts';
 import {type AptSource, sourceLines} from './apt-sources.ts';
 import {hostEnvironment} from './host-command.ts';
 import {requiredInput} from './inputs.ts';
-import type {StageRunner} from './stage.ts';
+import {differenceToLock, linkPool, makeRepository, repositoryFolder} from './local-repository.ts';
+import type {StageContext, StageRunner} from './stage.ts';
+import {runTool} from './tool.ts';
 import {commandResult, mountPoint, runInTree, scratchFile, sourceDateEpoch} from './tree.ts';
+
+/** The parameters of a base. */
+interface BaseParams {
+  readonly release: string;
+  readonly architecture: string;
+  readonly variant: string;
+  readonly packages: readonly string[];
+  readonly image_sources: ImageSources;
+}
+
+interface ImageSources {
+  readonly suites: readonly string[];
+  readonly security_suite: string;
+  readonly components: readonly string[];
+  /** sources.list(5), what stands in brackets. */
+  readonly options: readonly string[];
+  /** Roots of the archives, where the spec names them. */
+  readonly main?: string;
+  readonly security?: string;
+}
 
 /**
  * The root of a distribution, by mmdebstrap: essential and required packages, apt, an init system. Shared by every
- * image with the same OS.
+ * image with the same OS. The tools image is one too.
  */
 export const runBase: StageRunner = async (context) => {
-  const params = context.node.params as {
-    release: string;
-    architecture: string;
-    variant: string;
-    packages: readonly string[];
-  };
+  const {locked} = context.node;
+  const archives = join(context.work, 'archives');
+  mkdirSync(join(archives, 'partial'), {recursive: true});
+  const made =
+    locked === undefined
+      ? await bootstrapFromArchive(context, archives)
+      : await bootstrapFromLock(context, locked, archives);
+  if (!made.ok) return fail({failure: made.error});
+  const finished = await finishTree(context);
+  if (!finished.ok) return fail({failure: finished.error});
+  if (locked !== undefined) {
+    const other = differenceToLock(finished.value, locked.packages.map(debFileName));
+    if (other !== undefined) return fail({failure: other});
+  }
+  for (const name of ['var/cache/apt/archives/partial', 'dev', 'run'])
+    rmSync(join(context.output, name), {recursive: true, force: true});
+  // Empty: mmdebstrap makes device nodes where it may, which an ordinary user may not; every system mounts its own, as it does /run.
+  for (const name of ['dev', 'run']) mkdirSync(join(context.output, name));
+  return ok({result: {}});
+};
+
+/** mmdebstrap asks the archive, by the package lists that its stage has. */
+async function bootstrapFromArchive(
+  context: StageContext,
+  archives: string,
+): Promise<Result<void, StageFailure>> {
+  if (context.offline) return fail(offlineWithoutLock);
+  const params = context.node.params as unknown as BaseParams;
   const sources = context.node.params['sources'] as unknown as readonly AptSource[];
   const cacheRoot = context.store.layout.root;
-  const archives = join(context.work, 'archives');
   const merged = mountPoint(context);
-  for (const folder of [
-    join(archives, 'partial'),
-    merged,
-    join(context.work, 'lower'),
-    join(context.work, 'overlay'),
-  ])
+  for (const folder of [merged, join(context.work, 'lower'), join(context.work, 'overlay')])
     mkdirSync(folder, {recursive: true});
   linkCachedPackages(context.store.layout.packages, archives);
   const sourceFile = scratchFile(
@@ -39,7 +81,6 @@ export const runBase: StageRunner = async (context) => {
   );
   const fromCache = (path: string): string => relative(cacheRoot, path);
   const archive = requiredInput(context, context.node.dependsOn[0] ?? '');
-
   const outcome = await runInSandbox({
     base: cacheRoot,
     lowers: [fromCache(join(context.work, 'lower'))],
@@ -53,21 +94,8 @@ export const runBase: StageRunner = async (context) => {
     ],
     command: [
       context.tool('mmdebstrap'),
-      '--mode=root',
-      '--format=directory',
-      `--variant=${params.variant}`,
-      `--architectures=${params.architecture}`,
-      ...[
-        'update',
-        'check/empty',
-        'download/empty',
-        'essential/unlink',
-        'cleanup/apt',
-        'output/dev',
-        'chroot/mount/sys',
-      ].map((step) => `--skip=${step}`),
-      '--dpkgopt=force-unsafe-io',
-      `--include=${params.packages.join(',')}`,
+      ...mmdebstrapOptions(params),
+      '--skip=update',
       params.release,
       merged,
       sourceFile,
@@ -75,36 +103,122 @@ export const runBase: StageRunner = async (context) => {
     env: {...hostEnvironment(), SOURCE_DATE_EPOCH: String(sourceDateEpoch(context))},
     log: context.log,
     signal: context.signal,
-    onLine: (line) => {
-      const step = /^I: (?<step>[a-z].*)$/.exec(line)?.groups?.['step'];
-      if (step !== undefined && !step.startsWith('skipping')) context.progress(step.replace(/\.+$/, ''));
-      return true;
-    },
+    onLine: reportStep(context),
   });
   keepPackages(archives, context.store.layout.packages);
-  const made = commandResult(context, {outcome, shown: ['mmdebstrap', params.release]});
-  if (!made.ok) return fail({failure: made.error});
-  const cleaned = await runInTree(
+  return commandResult(context, {outcome, shown: ['mmdebstrap', params.release]});
+}
+
+/** mmdebstrap of the tools image, or the host's, finds a repository with what the lock names and nothing else. */
+async function bootstrapFromLock(
+  context: StageContext,
+  locked: LockedInstall,
+  archives: string,
+): Promise<Result<void, StageFailure>> {
+  const params = context.node.params as unknown as BaseParams;
+  const made = await makeRepository(context, locked);
+  if (!made.ok) return made;
+  const {pool, sourceLine} = made.value;
+  linkPool(locked, pool, archives);
+  const lists = join(context.work, 'lists');
+  mkdirSync(join(lists, 'partial'), {recursive: true});
+  return runTool(context, {
+    program: 'mmdebstrap',
+    tree: {
+      writable: true,
+      binds: [
+        {source: lists, path: '/var/lib/apt/lists', kind: 'dir', mode: 'rw'},
+        {source: archives, path: '/var/cache/apt/archives', kind: 'dir', mode: 'rw'},
+      ],
+    },
+    mayMount: true,
+    args: (at) => [
+      ...mmdebstrapOptions(params),
+      params.release,
+      at('tree'),
+      sourceLine(at('work', repositoryFolder)).trim(),
+    ],
+    shown: ['mmdebstrap', params.release],
+    onLine: reportStep(context),
+  });
+}
+
+function mmdebstrapOptions({variant, architecture, packages}: BaseParams): readonly string[] {
+  return [
+    '--mode=root',
+    '--format=directory',
+    `--variant=${variant}`,
+    `--architectures=${architecture}`,
+    ...[
+      'check/empty',
+      'download/empty',
+      'essential/unlink',
+      'cleanup/apt',
+      'output/dev',
+      'chroot/mount/sys',
+    ].map((step) => `--skip=${step}`),
+    '--dpkgopt=force-unsafe-io',
+    `--include=${packages.join(',')}`,
+  ];
+}
+
+function reportStep(context: StageContext): (line: string) => boolean {
+  return (line) => {
+    const step = /^I: (?<step>[a-z].*)$/.exec(line)?.groups?.['step'];
+    if (step !== undefined && !step.startsWith('skipping')) context.progress(step.replace(/\.+$/, ''));
+    return true;
+  };
+}
+
+const offlineWithoutLock: StageFailure = {
+  reason: 'refused',
+  message: 'A base is not in the cache, and without fgimage.lock it cannot be made offline',
+  hint: 'Make a lock with "fgimage lock", bring its packages with "fgimage fetch"; then "fgimage build --offline" works',
+};
+
+/** Cleans the tree, writes its package sources, and tells what is installed in it, as `debFileName` has it. */
+async function finishTree(context: StageContext): Promise<Result<readonly string[], StageFailure>> {
+  const {image_sources: sources, release} = context.node.params as unknown as BaseParams;
+  const {main = '', security = ''} = sources;
+  const installed: string[] = [];
+  const script = readFileSync(join(packageRoot, 'src/stages/scripts/image-sources.sh'), 'utf8');
+  const done = await runInTree(
     {...context, node: {...context.node, layers: []}},
     {
-      command: ['/bin/sh', '-c', cleanScript],
+      command: [
+        '/bin/sh',
+        '-c',
+        `${cleanScript}\n${script}`,
+        'sh',
+        sources.options.join(' '),
+        sources.components.join(' '),
+        main,
+        security,
+        sources.security_suite,
+        ...sources.suites,
+      ],
+      shown: ['finish', release],
       writable: true,
+      onLine: (line) => {
+        const [mark, name = '', version = '', architecture = ''] = line.split('\t');
+        if (mark !== 'installed') return true;
+        installed.push(debFileName({name, version, architecture}));
+        return false;
+      },
     },
   );
-  if (!cleaned.ok) return fail({failure: cleaned.error});
-  for (const name of ['var/cache/apt/archives/partial', 'dev', 'run'])
-    rmSync(join(context.output, name), {recursive: true, force: true});
-  // Empty: mmdebstrap makes device nodes where it may, which an ordinary user may not; every system mounts its own, as it does /run.
-  for (const name of ['dev', 'run']) mkdirSync(join(context.output, name));
-  return ok({result: {}});
-};
+  return done.ok ? ok(installed) : done;
+}
 
 /** What mmdebstrap takes over from the host and what names the moment of the build. */
 const cleanScript = `
 set -e
+dpkg-query -W -f 'installed\\t\${Package}\\t\${Version}\\t\${Architecture}\\n'
 rm -f /etc/resolv.conf /etc/hostname /etc/machine-id /var/lib/dbus/machine-id
 rm -f /var/log/*.log /var/log/apt/* /var/cache/ldconfig/aux-cache /var/cache/apt/*.bin
 rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 : > /etc/machine-id
 chmod 0444 /etc/machine-id
+# In the order in which packages were unpacked, which is another with each apt; dpkg looks names up in it.
+LC_ALL=C sort -o /var/lib/dpkg/triggers/File /var/lib/dpkg/triggers/File
 `;

@@ -16,6 +16,7 @@ const runners: Readonly<Record<StageKind, () => Promise<StageRunner>>> = {
   adapt: async () => (await import('./adapt.ts')).runAdapt,
   initramfs: async () => (await import('./adapt.ts')).runInitramfs,
   pack: () => Promise.resolve(runPack),
+  sbom: async () => (await import('./sbom.ts')).runSbom,
   test: async () => (await import('./boot-test.ts')).runBootTest,
 };
 

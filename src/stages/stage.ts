@@ -1,3 +1,4 @@
+import type {RemotePackages} from '../../cache/remote/packages.ts';
 import type {RunFolder, Store} from '../../cache/store.ts';
 import type {StageNode} from '../plan/graph.ts';
 import type {StageKey} from '../plan/key.ts';
@@ -14,6 +15,10 @@ export interface StageContext {
   readonly inputs: ReadonlyMap<string, StageOutput>;
   readonly store: Store;
   readonly run: RunFolder;
+  /** Whether the network is off limits. */
+  readonly offline: boolean;
+  /** The package store of the remote cache, where there is one. */
+  readonly remotePackages?: RemotePackages | undefined;
   /** Folder of the project: the one that holds the spec. */
   readonly projectDir: string;
   /** Private scratch folder, removed with the run. */
@@ -25,10 +30,10 @@ export interface StageContext {
   /** Absolute paths of the host's programs named in the node's `tools`. */
   readonly tool: (name: string) => string;
   /**
-   * Whether it is known what the stage gives when `refinement`, which it found out, stands in the place of the input
+   * Whether it is known what the stage gives when `refinement`, which it found out, stands in the place of the inputs
    * `instead`: packages resolved from newer lists are often the same. Then the stage is to end at once.
    */
-  readonly isKnown: (refinement: JsonObject, instead: string) => boolean;
+  readonly isKnown: (refinement: JsonObject, ...instead: readonly string[]) => boolean;
   readonly progress: (message: string, fraction?: number) => void;
   readonly warn: (message: string, hint?: string) => void;
 }

@@ -13,11 +13,18 @@ export interface TreeCommand {
   readonly command: readonly [string, ...string[]];
   /** What a person is told was run, where it is not the command as it stands. */
   readonly shown?: readonly string[];
-  /** `image` (the default): inside the tree. `host`: the host's own program, which sees the tree at `mountPoint(context)`. */
-  readonly inside?: 'image' | 'host';
+  /**
+   * `image` (the default): inside the tree. `host`: the host's own program, which sees the tree at `mountPoint(context)`.
+   * `tools`: a program of the tools image, which sees it at `toolsTreePath`; `binds` are then of that root.
+   */
+  readonly inside?: 'image' | 'host' | 'tools';
+  /** In the tools image: whether the command may mount and change its root. */
+  readonly mayMount?: boolean;
   /** Whether changes are kept in the stage's output; otherwise the tree is read-only. */
   readonly writable?: boolean;
   readonly network?: boolean;
+  /** Whether nothing is laid over the tree that is no part of it: for a look at it as it is. */
+  readonly bare?: boolean;
   /** Folders below the cache stacked on top of the stage's layers, the topmost first. */
   readonly above?: readonly string[];
   readonly binds?: readonly Bind[];
@@ -32,6 +39,9 @@ export function mountPoint(context: StageContext): string {
   return join(context.work, 'merged');
 }
 
+/** Where a stage's tree appears in the tools image. */
+export const toolsTreePath = '/run/fgimage/tree';
+
 /** Runs a command over the stage's layers; a non-zero exit is a failure with the log's last lines. */
 export async function runInTree(
   context: StageContext,
@@ -45,7 +55,10 @@ export async function runInTree(
   const layers = context.node.layers.map((id) => fromBase(requiredInput(context, id).path));
   const tool = join(packageRoot, 'src/sandbox/shims/update-initramfs');
   const inside = request.inside ?? 'image';
-  const above = [...(inside === 'image' ? [shimLayer(context)] : []), ...(request.above ?? [])];
+  const above = [
+    ...(inside === 'image' && request.bare !== true ? [shimLayer(context)] : []),
+    ...(request.above ?? []),
+  ];
   const empty = join(context.run.path, 'empty');
   mkdirSync(empty, {recursive: true});
   const outcome = await runInSandbox({
@@ -55,7 +68,14 @@ export async function runInTree(
       ? {writable: {upper: fromBase(context.output), work: fromBase(freshFolder(overlayWork))}}
       : {}),
     mountPoint: fromBase(merged),
-    inside,
+    inside:
+      inside === 'tools'
+        ? {
+            lowers: [fromBase(toolsTree(context)), fromBase(empty)],
+            treePath: toolsTreePath,
+            ...(request.mayMount === undefined ? {} : {mayMount: request.mayMount}),
+          }
+        : inside,
     binds: [
       ...(inside === 'image'
         ? [{source: tool, path: '/run/fgimage/shims/update-initramfs', kind: 'file', mode: 'ro'} as const]
@@ -78,6 +98,13 @@ export async function runInTree(
     ...(request.timeoutMs === undefined ? {} : {timeoutMs: request.timeoutMs}),
   });
   return commandResult(context, {outcome, shown: request.shown ?? request.command, hint: request.hint});
+}
+
+/** The tree of the tools image that the stage's programs come from. */
+function toolsTree(context: StageContext): string {
+  const {id, toolsFrom} = context.node;
+  if (toolsFrom === undefined) throw new Error(`Stage ${id} has no tools image`);
+  return requiredInput(context, toolsFrom).path;
 }
 
 export interface CommandResultOptions {

@@ -1,4 +1,4 @@
-import {posix} from 'node:path';
+import {basename, posix} from 'node:path';
 import type {Output, PathStep, RunFinished, StageCached} from '../run/events.ts';
 import {formatCount, formatDuration, formatSize, printable} from './format.ts';
 import type {Style} from './style.ts';
@@ -20,11 +20,14 @@ export function formatClosing(
 export function headline({
   images,
   file,
+  lock,
 }: {
   readonly images: readonly string[];
   readonly file: string;
+  readonly lock?: string;
 }): string {
-  return `building ${images.map(printable).join(', ')} of ${printable(file)}`;
+  const locked = lock === undefined ? '' : `, locked by ${printable(basename(lock))}`;
+  return `building ${images.map(printable).join(', ')} of ${printable(file)}${locked}`;
 }
 
 /** A line about a stage, which it begins with. */

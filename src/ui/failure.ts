@@ -64,8 +64,9 @@ function details({failure, checks = []}: Pick<StageFailed, 'failure' | 'checks'>
     case 'failed-before':
     case 'io-error':
     case 'tool-missing':
-    case 'refused':
       return hintLine(failure.hint);
+    case 'refused':
+      return [...(failure.details ?? []).map(printable), ...hintLine(failure.hint)];
     default:
       return unreachable(failure);
   }

@@ -45,14 +45,16 @@ done
 const archive = 'archive:debian-bookworm';
 const base = 'base:debian-bookworm-amd64';
 const part = (name: string): string => `customize:cut/${name}`;
-const withPackages = [
+/** What asks the package lists: those that install, and who tells where packages came from. */
+const withLists = [
   part('kernel'),
   part('platform'),
   part('packages'),
   'initramfs:cut/hpc',
   'adapt:cut/hpc',
+  'sbom:cut/hpc',
 ];
-const stageCount = 11;
+const stageCount = 12;
 
 const pair = generateKeyPair();
 const machine = prepared('cutoff');
@@ -134,8 +136,8 @@ describe('early cutoff', () => {
     expect(newLists).not.toBe(oldLists);
     expect(others).toEqual(before);
     expect(result.stages('stage-finished')).toEqual([archive, base]);
-    expect(told(result, 'stage-started').toSorted()).toEqual([archive, base, ...withPackages].toSorted());
-    expect(result.stages('stage-cached')).toEqual(expect.arrayContaining(withPackages));
+    expect(told(result, 'stage-started').toSorted()).toEqual([archive, base, ...withLists].toSorted());
+    expect(result.stages('stage-cached')).toEqual(expect.arrayContaining(withLists));
     const again = await build(machine);
     expect(told(again, 'stage-started')).toEqual([]);
   });
@@ -165,16 +167,19 @@ describe('a byte that flips in a layer', () => {
 });
 
 describe('a second machine with an empty cache', () => {
+  const outputs = ['pack:cut/hpc', 'sbom:cut/hpc'];
   const trusting = {FGIMAGE_CACHE_TRUSTED_KEYS: pair.publicKey};
 
   it('makes the artifact of a warm remote without running a stage and without fetching a layer', async () => {
     const second = prepared('cutoff-second');
     const result = await build(second, ['--remote-cache', share], trusting);
     expect(told(result, 'stage-started')).toEqual([]);
-    expect(told(result, 'stage-fetched')).toEqual(['pack:cut/hpc']);
+    expect(told(result, 'stage-fetched').toSorted()).toEqual(outputs);
     expect(result.stages('stage-cached')).toHaveLength(stageCount);
     expect(result.digests()).toEqual(first.digests());
-    expect(readdirSync(join(second.cache, 'objects'))).toEqual([first.digests()['pack:cut/hpc']]);
+    expect(readdirSync(join(second.cache, 'objects')).toSorted()).toEqual(
+      outputs.map((stage) => first.digests()[stage]).toSorted(),
+    );
     expect(readdirSync(join(second.cache, 'packages'))).toEqual([]);
     expect(artifactOf(second)).toEqual(artifactOf(machine));
   });

@@ -50,7 +50,7 @@ describe('fgimage build, killed', () => {
         // Once it is doing something: progress or output. Stages that say nothing are killed as they start.
         const ready =
           event.type !== 'stage-started' ||
-          !/archive|base|kernel|packages|platform|adapt|initramfs|pack/.test(event.stage);
+          !/archive|base|kernel|packages|platform|adapt|initramfs|pack|sbom/.test(event.stage);
         if (!ready || killed.has(event.stage)) return false;
         killed.add(event.stage);
         running.process.kill('SIGKILL');
@@ -82,6 +82,8 @@ describe('fgimage build, killed', () => {
       'initramfs:small/openstack',
       'pack:small/hpc',
       'pack:small/openstack',
+      'sbom:small/hpc',
+      'sbom:small/openstack',
     ]);
     expect(readdirSync(join(project.cache, 'tmp'))).toEqual([]);
     expect(existsSync(join(project.folder, 'artifacts/small/openstack/disk.qcow2'))).toBe(true);

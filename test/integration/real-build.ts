@@ -47,20 +47,26 @@ export class Project {
     for (const name of readdirSync(own)) copyFileSync(join(own, name), join(sharedPackages(), name));
   }
 
-  /** Starts `fgimage <words>` with `--cache-dir`; `as` is a user and group id. */
-  start(words: readonly string[], {as}: {as?: number | undefined} = {}): Running {
+  /** Starts `fgimage <words>` with `--cache-dir`; `as` is a user and group id, `by` what starts it. */
+  start(
+    words: readonly string[],
+    {as, by = []}: {as?: number | undefined; by?: readonly string[]} = {},
+  ): Running {
     const command = ['node', join(packageRoot, 'dist/src/cli/main.js'), ...words, '--cache-dir', this.cache];
     const user =
       as === undefined
         ? []
         : ['setpriv', `--reuid=${String(as)}`, `--regid=${String(as)}`, '--clear-groups', '--'];
-    const [file = '', ...args] = [...user, ...command];
+    const [file = '', ...args] = [...by, ...user, ...command];
     const env = {PATH: process.env['PATH'] ?? '', HOME: this.folder, TMPDIR: process.env['TMPDIR'] ?? '/tmp'};
     return new Running(spawn(file, args, {cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe']}));
   }
 
   /** Runs `fgimage build --json` to its end. */
-  async build(words: readonly string[] = [], options: {as?: number | undefined} = {}): Promise<BuildResult> {
+  async build(
+    words: readonly string[] = [],
+    options: {as?: number | undefined; by?: readonly string[]} = {},
+  ): Promise<BuildResult> {
     const running = this.start(['build', '--json', ...words], options);
     const code = await running.end;
     return new BuildResult(code, running.stdout, running.stderr);

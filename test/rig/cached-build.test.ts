@@ -45,7 +45,7 @@ const stages = [
   'customize:web/platform',
   'customize:web/packages',
   'customize:web/settings',
-  ...['initramfs', 'adapt', 'pack'].flatMap((kind) => [`${kind}:web/openstack`, `${kind}:web/hpc`]),
+  ...['initramfs', 'adapt', 'pack', 'sbom'].flatMap((kind) => [`${kind}:web/openstack`, `${kind}:web/hpc`]),
 ];
 
 describe('fgimage build of what was built', () => {
@@ -75,7 +75,16 @@ describe('fgimage build of what was built', () => {
         spec: {sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string},
         kernels: ['6.1'],
         files: [{path: 'artifact', sha256: sha256(`content of pack:web/${target}`)}],
+        documents: expect.arrayContaining([
+          expect.objectContaining({
+            path: 'inventory.json',
+            sha256: sha256(`content of sbom:web/${target}`),
+          }),
+        ]) as unknown,
       });
+      expect(readFileSync(rig.join('project/artifacts/web', target, 'inventory.json'), 'utf8')).toBe(
+        `content of sbom:web/${target}`,
+      );
     }
     expect(rig.cached('tmp')).toEqual([]);
   });
@@ -97,7 +106,7 @@ describe('fgimage build of what was built', () => {
     expect(stdout).toMatch(
       /^web +openstack +cached +100 B +not tested .*\/artifacts\/web\/openstack\/artifact$/m,
     );
-    expect(stdout).toMatch(/^done in .*: 0 stages run, 12 of 12 cached \(12 s saved\)$/m);
+    expect(stdout).toMatch(/^done in .*: 0 stages run, 14 of 14 cached \(14 s saved\)$/m);
     const quiet = await rig.run(['build', '--no-test', '--quiet']);
     expect(quiet.stdout).toBe(
       ['openstack', 'hpc']
@@ -114,7 +123,7 @@ describe('fgimage build of what was built', () => {
     expect(events.at(-1)).toMatchObject({
       type: 'run-finished',
       outcome: 'done',
-      stages: {run: 0, cached: 12, failed: 0, skipped: 0},
+      stages: {run: 0, cached: 14, failed: 0, skipped: 0},
       outputs: [
         {image: 'web', target: 'openstack', state: 'cached'},
         {image: 'web', target: 'hpc', state: 'cached'},

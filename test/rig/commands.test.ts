@@ -98,6 +98,17 @@ describe('fgimage', () => {
     expect(existsSync(rig.cache)).toBe(false);
   });
 
+  it.each([
+    ['build', '--host-tools'],
+    ['build', '--verbose'],
+    ['plan', '--detailed-exitcode'],
+  ])('takes no word for the value of a flag that has none: %s %s', async (command, flag) => {
+    await using rig = new Rig({'fgimage.yaml': bothTargets});
+    const {code, stderr} = await rig.run([command, flag, 'nope']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: There is no image nope in /);
+  });
+
   it.each(['build', 'validate', 'config'])('says for %s that there is no spec', async (command) => {
     await using rig = new Rig();
     const {code, stdout, stderr} = await rig.run([command, '-f', 'absent.yaml']);

@@ -1,5 +1,16 @@
 import {createHash} from 'node:crypto';
-import {existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, afterEach, beforeAll, describe, expect, it} from 'vitest';
 import {Store} from '../../cache/store.ts';
@@ -29,7 +40,7 @@ const below = [
   'customize:web/platform',
 ];
 const above = ['openstack', 'hpc'].flatMap((target) =>
-  ['initramfs', 'adapt', 'pack'].map((kind) => `${kind}:web/${target}`),
+  ['initramfs', 'adapt', 'pack', 'sbom'].map((kind) => `${kind}:web/${target}`),
 );
 const stages = [
   ...below,
@@ -115,6 +126,12 @@ async function plan(rig: Rig, ...words: readonly string[]): Promise<readonly Pla
   return body.stages;
 }
 
+function digestOf(planned: readonly PlannedStage[], wanted: string): string {
+  const digest = planned.find(({stage}) => stage === wanted)?.digest;
+  if (digest === undefined) throw new Error(`Nobody knows what ${wanted} gives`);
+  return digest;
+}
+
 /** The stages of a plan in one state. */
 function inState(planned: readonly PlannedStage[], state: PlannedStage['state']): readonly string[] {
   return planned.flatMap((one) => (one.state === state ? [one.stage] : []));
@@ -129,7 +146,7 @@ describe('fgimage plan', () => {
       stdout: [
         rig.join('project/fgimage.yaml'),
         ...stages.map((stage) => `hit  ${stage}`),
-        'Nothing to do: all 13 stages are in the cache',
+        'Nothing to do: all 15 stages are in the cache',
         '',
       ].join('\n'),
       stderr: '',
@@ -152,10 +169,12 @@ blocked  customize:web/provision-1   ~5.0 s  waits for customize:web/packages, w
 blocked  initramfs:web/openstack     ~5.0 s  waits for customize:web/packages, which runs
 blocked  adapt:web/openstack          ~10 s  waits for customize:web/packages, which runs
 blocked  pack:web/openstack          ~9.0 s  waits for customize:web/packages, which runs
+blocked  sbom:web/openstack          ~2.0 s  waits for customize:web/packages, which runs
 blocked  initramfs:web/hpc           ~5.0 s  waits for customize:web/packages, which runs
 blocked  adapt:web/hpc                ~10 s  waits for customize:web/packages, which runs
 blocked  pack:web/hpc                ~9.0 s  waits for customize:web/packages, which runs
-1 stage to run, 4 in the cache, 8 blocked until those below them are done; about 35 s if everything that may run does
+blocked  sbom:web/hpc                ~2.0 s  waits for customize:web/packages, which runs
+1 stage to run, 4 in the cache, 10 blocked until those below them are done; about 35 s if everything that may run does
 `,
       stderr: '',
     };
@@ -200,7 +219,7 @@ blocked  pack:web/hpc                ~9.0 s  waits for customize:web/packages, w
       ],
       estimate_ms: 10_000,
     });
-    expect(body.stages[12]).toMatchObject({
+    expect(body.stages[13]).toMatchObject({
       stage: 'pack:web/hpc',
       image: 'web',
       target: 'hpc',
@@ -369,12 +388,36 @@ describe('content that is gone', () => {
 
   it('of one artifact has that one made again, and what it is made of left alone', async () => {
     await using rig = await built();
-    const digest = (await plan(rig)).find(({stage}) => stage === 'pack:web/hpc')?.digest ?? '';
-    rmSync(join(rig.cache, 'objects', digest), {recursive: true});
+    rmSync(join(rig.cache, 'objects', digestOf(await plan(rig), 'pack:web/hpc')), {recursive: true});
     rmSync(rig.join('project/artifacts/web/hpc'));
     const planned = await plan(rig);
+    // Its documents were handed out with it.
     expect(inState(planned, 'run')).toEqual(['pack:web/hpc']);
     expect(inState(planned, 'blocked')).toEqual([]);
+  });
+
+  it('of documents has them made again, and the artifact taken over', async () => {
+    await using rig = await built();
+    const path = rig.join('project/artifacts/web/hpc');
+    const manifest = JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8')) as object;
+    // As it is when a newer fgimage has other documents: those that lie there are of another digest.
+    const old = readlinkSync(path).replace(/-[0-9a-f]{16}$/, `-${'0'.repeat(16)}`);
+    renameSync(join(path, '..', readlinkSync(path)), join(path, '..', old));
+    rmSync(path);
+    symlinkSync(old, path);
+    expect(inState(await plan(rig), 'run')).toEqual([]);
+    rmSync(join(rig.cache, 'objects', digestOf(await plan(rig), 'pack:web/hpc')), {recursive: true});
+    expect(inState(await plan(rig), 'run')).toEqual([]);
+    const {ino} = statSync(join(path, 'artifact'));
+    expect((await rig.run(['build', '--no-test'])).code).toBe(0);
+    expect(statSync(join(path, 'artifact'))).toMatchObject({ino, nlink: 1});
+    expect(readlinkSync(path)).not.toBe(old);
+    expect(JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8'))).toMatchObject(manifest);
+    rmSync(join(rig.cache, 'objects', digestOf(await plan(rig), 'sbom:web/hpc')), {recursive: true});
+    expect(inState(await plan(rig), 'run')).toEqual([]);
+    rmSync(join(path, 'sbom.spdx.json'));
+    // A set that is not whole counts for nothing: all of it is wanted.
+    expect(inState(await plan(rig), 'run')).toEqual(['pack:web/hpc', 'sbom:web/hpc']);
   });
 });
 

@@ -25,7 +25,8 @@ import {TemporaryFolder} from './temporary-folder.ts';
 const archive = ['curl', 'jq', 'openssh-server'];
 const pair = generateKeyPair();
 const trusting = {env: {FGIMAGE_CACHE_TRUSTED_KEYS: pair.publicKey}};
-const packs = ['pack:web/hpc', 'pack:web/openstack'];
+/** What is handed out. */
+const outputs = ['pack:web/hpc', 'pack:web/openstack', 'sbom:web/hpc', 'sbom:web/openstack'];
 
 /** A remote cache in a folder that has everything of the spec, as another machine put it there. */
 async function warm(
@@ -100,19 +101,19 @@ describe('a machine with an empty cache and a warm remote', () => {
     const records = await warm(share);
     await using rig = machine();
     const run = await build(rig, share);
-    expect(run).toMatchObject({code: 0, started: [], fetched: packs, warnings: []});
+    expect(run).toMatchObject({code: 0, started: [], fetched: outputs, warnings: []});
     for (const target of ['hpc', 'openstack'])
       expect(artifact(rig, target)).toBe(`content of pack:web/${target}`);
-    expect(rig.cached('objects')).toEqual(packs.map((stage) => records.get(stage)?.digest).toSorted());
+    expect(rig.cached('objects')).toEqual(outputs.map((stage) => records.get(stage)?.digest).toSorted());
     expect(run.events.flatMap((event) => (event.type === 'stage-cached' ? [event.from] : []))).toEqual(
-      Array.from({length: 12}, () => 'remote'),
+      Array.from({length: 14}, () => 'remote'),
     );
     expect(run.events.at(-1)).toMatchObject({
       type: 'run-finished',
-      stages: {run: 0, cached: 12, failed: 0, skipped: 0},
-      savedMs: 12_000,
+      stages: {run: 0, cached: 14, failed: 0, skipped: 0},
+      savedMs: 14_000,
       remote: expect.stringMatching(
-        /^remote: read-only, 12 of 12 hit, .* fetched, 0 uploads \(no signing key\)$/,
+        /^remote: read-only, 14 of 14 hit, .* fetched, 0 uploads \(no signing key\)$/,
       ) as string,
     });
     expect(rig.cached('tmp')).toEqual([]);
@@ -157,10 +158,10 @@ describe('a machine with an empty cache and a warm remote', () => {
     const {code, stdout, stderr} = await rig.run(words, trusting);
     expect({code, stderr}).toEqual({code: 10, stderr: ''});
     const rows = stdout.trimEnd().split('\n').slice(1, -1);
-    expect(rows).toHaveLength(12);
+    expect(rows).toHaveLength(14);
     for (const row of rows) {
-      const isPack = row.includes('pack:');
-      expect(row).toMatch(isPack ? /^hit .* content comes from the remote cache$/ : /^hit {2}\S+$/);
+      const isOutput = outputs.some((stage) => row.includes(stage));
+      expect(row).toMatch(isOutput ? /^hit .* content comes from the remote cache$/ : /^hit {2}\S+$/);
     }
     expect(existsSync(rig.cache)).toBe(false);
   });

@@ -83,5 +83,8 @@ export async function seedCache(
 
 function filesOf({id, kind}: StageNode, packages: readonly string[]): Readonly<Record<string, string>> {
   if (kind === 'archive') return {'package-names': `${packages.join('\n')}\n`, 'lists/Release': id};
+  // Documents lie beside the artifact, so that they have names of their own.
+  if (kind === 'sbom')
+    return {'inventory.json': `content of ${id}`, 'sbom.cdx.json': '{}', 'sbom.spdx.json': '{}'};
   return {artifact: `content of ${id}`};
 }

@@ -39,7 +39,7 @@ describe('docs/reference/errors.md', () => {
 
   it('lists every exit code', async () => {
     const listed = all(section(await read('docs/reference/errors.md'), 'Exit codes'), /^\| (\d+) \|/gm);
-    expect(listed.map(Number)).toEqual(Object.values(exitCode));
+    expect(listed.map(Number)).toEqual([...new Set(Object.values(exitCode))]);
   });
 
   it('lists every reason of a failed stage with its fields', async () => {

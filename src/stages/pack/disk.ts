@@ -5,16 +5,16 @@ import {packageRoot} from '../../package-root.ts';
 import {derivedUuid} from '../../plan/key.ts';
 import {fail, ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
-import {runProcess} from '../../sandbox/process.ts';
-import {cleanEnvironment} from '../../sandbox/sandbox.ts';
 import {applyChanges} from '../changes.ts';
-import {tied} from '../host-command.ts';
 import {requiredInput} from '../inputs.ts';
 import type {StageContext, StageRunner} from '../stage.ts';
-import {commandResult, mountPoint, runInTree, scratchFile, sourceDateEpoch} from '../tree.ts';
+import {type Places, runTool} from '../tool.ts';
+import {runInTree, scratchFile, sourceDateEpoch} from '../tree.ts';
 import {biosBootCode, espGrubConfig, grubConfig} from './grub.ts';
+import {packIdentity} from './identity.ts';
 import {takeInventory} from './inventory.ts';
 import {mebibyte, type PlacedPartition, partitionType, placePartitions, sfdiskScript} from './partitions.ts';
+import {treeXattrs, writeExt4Xattrs} from './xattrs.ts';
 
 const espMiB = 64;
 const gibibyte = 1024 * mebibyte;
@@ -29,10 +29,11 @@ export const runDiskPack: StageRunner = async (context) => {
   if (!inventory.ok) return fail({failure: inventory.error});
   const {kernels, packages} = inventory.value;
 
+  const identity = packIdentity(context);
   const ids = {
-    disk: derivedUuid(context.key, 'disk'),
-    root: derivedUuid(context.key, 'root'),
-    esp: derivedUuid(context.key, 'esp').slice(0, 8),
+    disk: derivedUuid(identity, 'disk'),
+    root: derivedUuid(identity, 'root'),
+    esp: derivedUuid(identity, 'esp').slice(0, 8),
   };
   const boot = await bootFiles(context, {plan, ids, kernels});
   if (!boot.ok) return fail({failure: boot.error});
@@ -43,34 +44,34 @@ export const runDiskPack: StageRunner = async (context) => {
     [
       ...(plan.firmware === 'uefi'
         ? []
-        : [{name: 'bios', type: partitionType.biosBoot, uuid: derivedUuid(context.key, 'bios'), sizeMiB: 1}]),
+        : [{name: 'bios', type: partitionType.biosBoot, uuid: derivedUuid(identity, 'bios'), sizeMiB: 1}]),
       ...(plan.firmware === 'bios'
         ? []
         : [
             {
               name: 'esp',
               type: partitionType.efiSystem,
-              uuid: derivedUuid(context.key, 'efi'),
+              uuid: derivedUuid(identity, 'efi'),
               sizeMiB: espMiB,
             },
           ]),
-      {name: 'root', type: partitionType.rootAmd64, uuid: derivedUuid(context.key, 'root-partition')},
+      {name: 'root', type: partitionType.rootAmd64, uuid: derivedUuid(identity, 'root-partition')},
     ],
     size.value / mebibyte,
   );
-  const disk = join(context.work, 'disk.raw');
+  const disk = join(context.work, diskFile);
   closeSync(openSync(disk, 'w'));
   truncateSync(disk, size.value);
 
   for (const step of [
-    () => writeTable(context, {disk, diskUuid: ids.disk, partitions}),
-    () => writeRoot(context, {disk, uuid: ids.root, partition: partitionNamed(partitions, 'root')}),
-    () => writeEsp(context, {disk, id: ids.esp, partition: partitions.find(({name}) => name === 'esp')}),
+    () => writeTable(context, {diskUuid: ids.disk, partitions}),
+    () => writeRoot(context, {uuid: ids.root, partition: partitionNamed(partitions, 'root')}),
+    () => writeEsp(context, {id: ids.esp, partition: partitions.find(({name}) => name === 'esp')}),
     () =>
       Promise.resolve(
         writeBiosBoot(context, {disk, partition: partitions.find(({name}) => name === 'bios')}),
       ),
-    () => convert(context, {disk, plan}),
+    () => convert(context, plan),
   ]) {
     const done = await step();
     if (!done.ok) return fail({failure: done.error});
@@ -94,7 +95,11 @@ interface DiskIds {
 }
 
 const upper = (context: StageContext): string => join(context.work, 'boot-layer');
-const bootFolder = (context: StageContext): string => join(context.work, 'boot');
+const bootFolderName = 'boot';
+const bootFolder = (context: StageContext): string => join(context.work, bootFolderName);
+/** The disk while it is written, in the work folder. */
+const diskFile = 'disk.raw';
+const mtoolsEnvironment = {MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null'} as const;
 
 /** What depends on this disk's own ids: fstab, GRUB's files, the initial RAM disks. It lies in a layer of its own. */
 async function bootFiles(
@@ -174,32 +179,30 @@ function diskSize(context: StageContext, plan: DiskPackPlan): Result<number, Sta
 
 async function writeTable(
   context: StageContext,
-  {disk, diskUuid, partitions}: {disk: string; diskUuid: string; partitions: readonly PlacedPartition[]},
+  {diskUuid, partitions}: {diskUuid: string; partitions: readonly PlacedPartition[]},
 ): Promise<Result<void, StageFailure>> {
-  const script = scratchFile(context, 'partitions', sfdiskScript(diskUuid, partitions));
-  // sfdisk reads its script from standard input only.
-  return runHost(context, [
-    '/bin/sh',
-    '-c',
-    'exec "$1" --quiet --no-reread --no-tell-kernel "$2" < "$3"',
-    'sh',
-    context.tool('sfdisk'),
-    disk,
-    script,
-  ]);
+  scratchFile(context, 'partitions', sfdiskScript(diskUuid, partitions));
+  return runTool(context, {
+    program: 'sfdisk',
+    args: (at) => ['--quiet', '--no-reread', '--no-tell-kernel', at('work', diskFile)],
+    // sfdisk reads its script from standard input only.
+    input: (at) => at('work', 'partitions'),
+  });
 }
 
 async function writeRoot(
   context: StageContext,
-  {disk, uuid, partition}: {disk: string; uuid: string; partition: PlacedPartition},
+  {uuid, partition}: {uuid: string; partition: PlacedPartition},
 ): Promise<Result<void, StageFailure>> {
+  const xattrs = await treeXattrs(context, [upper(context)]);
+  if (!xattrs.ok) return xattrs;
   context.progress('Writing the root file system');
   const epoch = String(sourceDateEpoch(context));
-  return runInTree(context, {
-    inside: 'host',
-    above: [upper(context)],
-    command: [
-      context.tool('mke2fs'),
+  const offset = partition.firstSector * 512;
+  const written = await runTool(context, {
+    program: 'mke2fs',
+    tree: {above: [upper(context)]},
+    args: (at) => [
       '-q',
       '-F',
       '-t',
@@ -216,48 +219,49 @@ async function writeRoot(
       '-O',
       '^orphan_file,^metadata_csum_seed',
       '-E',
-      `offset=${String(partition.firstSector * 512)},hash_seed=${uuid},lazy_itable_init=1,nodiscard`,
+      `offset=${String(offset)},hash_seed=${uuid},lazy_itable_init=1,nodiscard${xattrs.value === undefined ? '' : ',no_copy_xattrs'}`,
       '-d',
-      mountPoint(context),
-      disk,
+      at('tree'),
+      at('work', diskFile),
       `${String(partition.sectors / 2)}k`,
     ],
+    // e2fsprogs before 1.47.1 knows the first of the two, and nothing of SOURCE_DATE_EPOCH.
     env: {E2FSPROGS_FAKE_TIME: epoch, MKE2FS_DEVICE_SECTSIZE: '512'},
   });
+  if (!written.ok || xattrs.value === undefined) return written;
+  return writeExt4Xattrs(context, {xattrs: xattrs.value, file: diskFile, offset});
 }
 
 async function writeEsp(
   context: StageContext,
-  {disk, id, partition}: {disk: string; id: string; partition: PlacedPartition | undefined},
+  {id, partition}: {id: string; partition: PlacedPartition | undefined},
 ): Promise<Result<void, StageFailure>> {
   if (partition === undefined) return ok(undefined);
   context.progress('Writing the EFI system partition');
-  const made = await runHost(context, [
-    context.tool('mkfs.vfat'),
-    '--invariant',
-    '-F',
-    '32',
-    '-s',
-    '1',
-    '-i',
-    id,
-    '-n',
-    'ESP',
-    `--offset=${String(partition.firstSector)}`,
-    disk,
-    String(partition.sectors / 2),
-  ]);
+  const made = await runTool(context, {
+    program: 'mkfs.vfat',
+    args: (at) => [
+      '--invariant',
+      '-F',
+      '32',
+      '-s',
+      '1',
+      '-i',
+      id,
+      '-n',
+      'ESP',
+      `--offset=${String(partition.firstSector)}`,
+      at('work', diskFile),
+      String(partition.sectors / 2),
+    ],
+  });
   if (!made.ok) return made;
-  const image = `${disk}@@${String(partition.firstSector * 512)}`;
-  const boot = bootFolder(context);
-  const folders = await runHost(context, [
-    context.tool('mmd'),
-    '-i',
-    image,
-    '::/EFI',
-    '::/EFI/BOOT',
-    '::/EFI/debian',
-  ]);
+  const image = (at: Places): string => `${at('work', diskFile)}@@${String(partition.firstSector * 512)}`;
+  const folders = await runTool(context, {
+    program: 'mmd',
+    args: (at) => ['-i', image(at), '::/EFI', '::/EFI/BOOT', '::/EFI/debian'],
+    env: mtoolsEnvironment,
+  });
   if (!folders.ok) return folders;
   for (const [from, to] of [
     ['shimx64.efi', 'BOOT/BOOTX64.EFI'],
@@ -266,13 +270,11 @@ async function writeEsp(
     ['grubx64.efi', 'debian/grubx64.efi'],
     ['grub.cfg', 'debian/grub.cfg'],
   ] as const) {
-    const copied = await runHost(context, [
-      context.tool('mcopy'),
-      '-i',
-      image,
-      join(boot, from),
-      `::/EFI/${to}`,
-    ]);
+    const copied = await runTool(context, {
+      program: 'mcopy',
+      args: (at) => ['-i', image(at), at('work', bootFolderName, from), `::/EFI/${to}`],
+      env: mtoolsEnvironment,
+    });
     if (!copied.ok) return copied;
   }
   return ok(undefined);
@@ -298,39 +300,23 @@ function writeBiosBoot(
   return ok(undefined);
 }
 
-async function convert(
-  context: StageContext,
-  {disk, plan}: {disk: string; plan: DiskPackPlan},
-): Promise<Result<void, StageFailure>> {
-  const target = join(context.output, plan.fileName);
+async function convert(context: StageContext, plan: DiskPackPlan): Promise<Result<void, StageFailure>> {
   context.progress(`Writing ${plan.fileName}`);
   const compression = plan.format === 'qcow2' ? ['-c', '-o', 'compression_type=zstd'] : [];
-  // Without -W: out-of-order writes make other bytes at every run.
-  return runHost(context, [
-    context.tool('qemu-img'),
-    'convert',
-    '-f',
-    'raw',
-    '-O',
-    plan.format,
-    ...compression,
-    disk,
-    target,
-  ]);
-}
-
-async function runHost(
-  context: StageContext,
-  command: readonly [string, ...string[]],
-): Promise<Result<void, StageFailure>> {
-  const env = {
-    ...cleanEnvironment,
-    SOURCE_DATE_EPOCH: String(sourceDateEpoch(context)),
-    MTOOLS_SKIP_CHECK: '1',
-    MTOOLSRC: '/dev/null',
-  };
-  const outcome = await runProcess(tied(...command), {env, log: context.log, signal: context.signal});
-  return commandResult(context, {outcome, shown: command});
+  return runTool(context, {
+    program: 'qemu-img',
+    // Without -W: out-of-order writes make other bytes at every run.
+    args: (at) => [
+      'convert',
+      '-f',
+      'raw',
+      '-O',
+      plan.format,
+      ...compression,
+      at('work', diskFile),
+      at('output', plan.fileName),
+    ],
+  });
 }
 
 function partitionNamed(partitions: readonly PlacedPartition[], wanted: string): PlacedPartition {

@@ -4,8 +4,10 @@ import {type NetbootPackPlan, netbootFiles} from '../../../targets/contract.ts';
 import {fail, ok} from '../../result.ts';
 import {requiredInput} from '../inputs.ts';
 import type {StageRunner} from '../stage.ts';
-import {mountPoint, runInTree, sourceDateEpoch} from '../tree.ts';
+import {runTool} from '../tool.ts';
+import {scratchFile} from '../tree.ts';
 import {takeInventory} from './inventory.ts';
+import {squashfsDefinitions, treeXattrs} from './xattrs.ts';
 
 /** Packs a tree into kernel, initial RAM disk, squashfs root and the scripts that boot them over the network. */
 export const runNetbootPack: StageRunner = async (context) => {
@@ -25,28 +27,38 @@ export const runNetbootPack: StageRunner = async (context) => {
     });
   }
   copyFileSync(join(initramfs, initrd), join(context.output, netbootFiles.initrd));
-  const merged = mountPoint(context);
 
-  const copied = await runInTree(context, {
-    inside: 'host',
-    command: [
-      'cp',
+  const copied = await runTool(context, {
+    program: '/bin/cp',
+    tree: {},
+    args: (at) => [
       '--no-dereference',
       '--',
-      join(merged, 'boot', `vmlinuz-${kernel}`),
-      join(context.output, netbootFiles.kernel),
+      at('tree', 'boot', `vmlinuz-${kernel}`),
+      at('output', netbootFiles.kernel),
     ],
   });
   if (!copied.ok) return fail({failure: copied.error});
 
+  const xattrs = await treeXattrs(context);
+  if (!xattrs.ok) return fail({failure: xattrs.error});
+  const definitions = xattrs.value === undefined ? undefined : squashfsDefinitions(xattrs.value);
+  if (xattrs.value !== undefined && definitions === undefined)
+    context.warn(
+      'A file of the image has an extended attribute without a value: the squashfs root then depends on the file system of the cache',
+      'Give the attribute a value',
+    );
+  scratchFile(context, 'definitions', Buffer.from(definitions ?? '', 'latin1'));
+
   context.progress('Writing the squashfs root');
   const {algorithm, level} = plan.compression;
-  const squashed = await runInTree(context, {
-    inside: 'host',
-    command: [
-      context.tool('mksquashfs'),
-      merged,
-      join(context.output, netbootFiles.rootfs),
+  const squashed = await runTool(context, {
+    // Its times come from SOURCE_DATE_EPOCH alone: it refuses -mkfs-time beside that variable.
+    program: 'mksquashfs',
+    tree: {},
+    args: (at) => [
+      at('tree'),
+      at('output', netbootFiles.rootfs),
       '-noappend',
       // Else an image tells which of its files had holes on this disk, which is no part of what a layer is.
       '-no-sparse',
@@ -55,14 +67,13 @@ export const runNetbootPack: StageRunner = async (context) => {
       '-comp',
       algorithm,
       ...(level === undefined ? defaultLevel[algorithm] : ['-Xcompression-level', String(level)]),
+      ...(definitions === undefined ? [] : ['-xattrs-exclude', '.', '-pf', at('work', 'definitions')]),
       // Both are loaded beside the root; a node has no use for them in its memory.
       '-wildcards',
       '-e',
       'boot/vmlinuz-*',
       'boot/initrd.img-*',
     ],
-    // mksquashfs refuses -mkfs-time beside this variable, and takes every time from it alone.
-    env: {SOURCE_DATE_EPOCH: String(sourceDateEpoch(context))},
   });
   if (!squashed.ok) return fail({failure: squashed.error});
 

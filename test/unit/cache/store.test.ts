@@ -1,4 +1,14 @@
-import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {cacheLayout} from '../../../cache/layout.ts';
@@ -298,6 +308,15 @@ describe('openToRead()', () => {
 });
 
 describe('openRun() and sweep()', () => {
+  it('makes a folder that hands down neither group nor bit of a set-group-id cache', () => {
+    using temporary = new TemporaryStore();
+    const {store} = temporary;
+    chmodSync(store.layout.tmp, 0o2777);
+    const run = store.openRun();
+    expect(statSync(run.path).mode & 0o7777).toBe(0o755);
+    store.closeRun(run);
+  });
+
   it('gives each run a folder of its own and removes it with the run', () => {
     using cache = new TemporaryStore();
     const {store} = cache;

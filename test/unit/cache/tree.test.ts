@@ -135,6 +135,17 @@ describe('summarizeTree()', () => {
     expect(summarizeTree(folder.path).manifest).toBe(manifest);
   });
 
+  it('leaves no time of access before the epoch, which reading would move on one host and not on another', () => {
+    using folder = new TemporaryFolder({'old/file': ''});
+    symlinkSync('file', folder.join('old/link'));
+    for (const name of ['old/file', 'old/link', 'old']) lutimesSync(folder.join(name), 7, 5);
+    summarizeTree(folder.path, {clamp: {writtenSince: 5000, epoch: 42}, skim: true});
+    for (const name of ['old/file', 'old/link', 'old']) {
+      const {atimeMs, mtimeMs} = lstatSync(folder.join(name));
+      expect({name, early: atimeMs < 42_000, mtimeMs}).toEqual({name, early: false, mtimeMs: 5000});
+    }
+  });
+
   it('holds extended attributes', () => {
     using folder = new TemporaryFolder({file: ''});
     utimesSync(folder.join('file'), 5, 5);

@@ -1,6 +1,7 @@
 import {describe, expect, it} from 'vitest';
+import type {ArchiveUris} from '../../../src/plan/archives.ts';
 import type {StageNode} from '../../../src/plan/graph.ts';
-import {type ArchiveUris, type Plan, type PlanRequest, planImages} from '../../../src/plan/plan.ts';
+import {type Plan, type PlanRequest, planImages} from '../../../src/plan/plan.ts';
 import type {Image, Os, Repository} from '../../../src/spec/image.ts';
 import {targetOfType} from '../../../targets/registry.ts';
 import {copyOf, hpc, image, openstack} from '../../rig/images.ts';
@@ -79,10 +80,12 @@ describe('planImages()', () => {
         "initramfs:web/openstack <- archive:debian-bookworm base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services",
         "adapt:web/openstack <- archive:debian-bookworm base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services",
         "pack:web/openstack <- initramfs:web/openstack base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services adapt:web/openstack",
+        "sbom:web/openstack <- archive:debian-bookworm base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services adapt:web/openstack",
         "test:web/openstack <- pack:web/openstack",
         "initramfs:web/hpc <- archive:debian-bookworm base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services",
         "adapt:web/hpc <- archive:debian-bookworm base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services",
         "pack:web/hpc <- initramfs:web/hpc base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services adapt:web/hpc",
+        "sbom:web/hpc <- archive:debian-bookworm base:debian-bookworm-amd64 customize:web/kernel customize:web/platform customize:web/packages customize:web/settings customize:web/users customize:web/files customize:web/provision-1 customize:web/provision-2 customize:web/services adapt:web/hpc",
         "test:web/hpc <- pack:web/hpc",
       ]
     `);
@@ -135,6 +138,7 @@ describe('planImages()', () => {
       'initramfs:web/hpc',
       'adapt:web/hpc',
       'pack:web/hpc',
+      'sbom:web/hpc',
       'test:web/hpc',
     ]);
   });

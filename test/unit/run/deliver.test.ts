@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
+import type {Store} from '../../../cache/store.ts';
 import {sha256} from '../../../cache/tree.ts';
 import {
   artifactFiles,
@@ -31,7 +32,7 @@ function parcel(digest: string, manifest: JsonObject = {image: 'web'}): Parcel {
 /** Hands out what is as it should be. */
 function delivered(...words: Parameters<typeof deliver>): Delivered {
   const result = deliver(...words);
-  if (!result.ok) throw new Error(`${result.error} is not what it was`);
+  if (!result.ok) throw new Error(`${result.error.path} is not what it was`);
   return result.value;
 }
 
@@ -41,7 +42,10 @@ describe('deliver()', () => {
     const output = cache.folder.join('artifacts');
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk', kernel: 'kernel'});
     writeFileSync(join(cache.store.treePath(digest), 'disk.raw'), 'dirk');
-    expect(deliver(cache.store, output, parcel(digest))).toEqual({ok: false, error: 'disk.raw'});
+    expect(deliver(cache.store, output, parcel(digest))).toEqual({
+      ok: false,
+      error: {digest, path: 'disk.raw'},
+    });
     expect(readdirSync(join(output, '.builds'))).toEqual([]);
     expect(existsSync(join(output, 'web/openstack'))).toBe(false);
   });
@@ -249,6 +253,97 @@ describe('deliver()', () => {
     const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
     expect(() => deliver(cache.store, output, parcel(digest))).toThrow();
     expect(readdirSync(join(output, 'web'))).toEqual(['openstack']);
+  });
+});
+
+describe('deliver() with documents', () => {
+  const made = async (store: Store, text: string): Promise<string> =>
+    publishFiles(store, {'inventory.json': text, 'sbom.spdx.json': '{}'});
+
+  it('puts them beside the artifact and tells them apart from it', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const documents = await made(cache.store, 'one');
+    const {path} = delivered(cache.store, output, {...parcel(digest), documents});
+    expect(readdirSync(path).sort()).toEqual([
+      'disk.raw',
+      'inventory.json',
+      'manifest.json',
+      'sbom.spdx.json',
+    ]);
+    expect(JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8'))).toEqual({
+      image: 'web',
+      files: [{path: 'disk.raw', size_bytes: 4, sha256: sha256('disk')}],
+      documents: [
+        {path: 'inventory.json', size_bytes: 3, sha256: sha256('one')},
+        {path: 'sbom.spdx.json', size_bytes: 2, sha256: sha256('{}')},
+      ],
+    });
+    expect(deliveredFiles(path)?.files.map(([name]) => name)).toEqual([
+      'disk.raw',
+      'inventory.json',
+      'sbom.spdx.json',
+      'manifest.json',
+    ]);
+    expect(delivered(cache.store, output, {...parcel(digest), documents}).changed).toBe(false);
+  });
+
+  it('says of each by itself whether it is there', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const [digest, other] = ['aa'.repeat(32), 'bb'.repeat(32)];
+    const place = {image: 'web', target: 'openstack'};
+    const disk = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const documents = await made(cache.store, 'one');
+    expect(isDelivered(output, {...place, documents})).toBe(false);
+    const {path} = delivered(cache.store, output, {...parcel(disk), documents});
+    expect(isDelivered(output, {...place, digest: disk})).toBe(true);
+    expect(isDelivered(output, {...place, documents})).toBe(true);
+    expect(isDelivered(output, {...place, digest: disk, documents})).toBe(true);
+    expect(isDelivered(output, {...place, digest, documents})).toBe(false);
+    expect(isDelivered(output, {...place, digest: disk, documents: other})).toBe(false);
+    expect(isDelivered(output, {...place, target: 'open', documents})).toBe(false);
+    // Where one file is not whole, nothing is.
+    writeFileSync(join(path, 'sbom.spdx.json'), '');
+    expect(isDelivered(output, {...place, digest: disk})).toBe(false);
+    expect(isDelivered(output, {...place, documents})).toBe(false);
+  });
+
+  it('renews the set when only they have changed, without the artifact in the cache', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk', 'sub/readme': 'text'});
+    const [first, second] = [await made(cache.store, 'one'), await made(cache.store, 'two')];
+    const {path} = delivered(cache.store, output, {...parcel(digest), documents: first});
+    const {ino} = statSync(join(path, 'disk.raw'));
+    rmSync(cache.store.objectPath(digest), {recursive: true});
+    expect(delivered(cache.store, output, {...parcel(digest), documents: second})).toEqual({
+      path,
+      changed: true,
+    });
+    expect(readFileSync(join(path, 'inventory.json'), 'utf8')).toBe('two');
+    expect(readFileSync(join(path, 'sub/readme'), 'utf8')).toBe('text');
+    expect(statSync(join(path, 'disk.raw'))).toMatchObject({ino, nlink: 1});
+    expect(readdirSync(join(output, '.builds'))).toEqual([
+      `web.openstack.${digest.slice(0, 16)}-${second.slice(0, 16)}`,
+    ]);
+    expect(deliveredFiles(path)?.files).toHaveLength(5);
+  });
+
+  it('hands out nothing when one of them is not what was made', async () => {
+    using cache = new TemporaryStore();
+    const output = cache.folder.join('artifacts');
+    const digest = await publishFiles(cache.store, {'disk.raw': 'disk'});
+    const [first, second] = [await made(cache.store, 'one'), await made(cache.store, 'two')];
+    const {path} = delivered(cache.store, output, {...parcel(digest), documents: first});
+    writeFileSync(join(cache.store.treePath(second), 'inventory.json'), 'tww');
+    expect(deliver(cache.store, output, {...parcel(digest), documents: second})).toEqual({
+      ok: false,
+      error: {digest: second, path: 'inventory.json'},
+    });
+    expect(readFileSync(join(path, 'inventory.json'), 'utf8')).toBe('one');
+    expect(readdirSync(join(output, '.builds'))).toHaveLength(1);
   });
 });
 

@@ -30,7 +30,14 @@ const required = 'required';
 const optional = 'optional';
 
 const eventFields: EventFields = {
-  'run-started': {version: required, runId: required, file: required, command: required, images: required},
+  'run-started': {
+    version: required,
+    runId: required,
+    file: required,
+    command: required,
+    images: required,
+    lock: optional,
+  },
   'stage-planned': {
     stage: required,
     kind: required,
@@ -108,7 +115,7 @@ const failureFields: FailureFields = {
   'failed-before': {hint: required},
   'io-error': {message: required, hint: required},
   'tool-missing': {tool: required, hint: required},
-  refused: {message: required, hint: required},
+  refused: {message: required, hint: required, details: optional},
 };
 
 /** The same of an object in the schema. */

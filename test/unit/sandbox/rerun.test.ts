@@ -200,6 +200,31 @@ describe('rerunScripts()', () => {
     ]);
   });
 
+  it('makes the tools image again for a program of it, and a shell in there', () => {
+    const inside = {lowers: ['objects/t/tree', 'tmp/run/empty'], treePath: '/run/fgimage/tree'};
+    const options = {...readOnly, inside};
+    const {rerun} = scripts({command: sandboxCommand(options), options});
+    expect(lowers(rerun)).toEqual([
+      'objects/t/tree:kept/web/run/empty',
+      'kept/web/run/shims:objects/a/tree',
+      'objects/t/tree:kept/web/run/empty',
+      'kept/web/run/shims:objects/a/tree',
+    ]);
+    expect(rerun.match(/need "\$cache"\S+/g)).toEqual([
+      'need "$cache"/objects/t/tree',
+      'need "$cache"/kept/web/run/empty',
+      'need "$cache"/kept/web/run/shims',
+      'need "$cache"/objects/a/tree',
+      'need "$cache"/objects/t/tree',
+      'need "$cache"/kept/web/run/empty',
+      'need "$cache"/kept/web/run/shims',
+      'need "$cache"/objects/a/tree',
+    ]);
+    expect(rerun).toContain(
+      'The command is in /run/fgimage/command.sh. What is changed in the tree, /run/fgimage/tree, is thrown away.',
+    );
+  });
+
   it('has nothing to run again for a stage that started no command', () => {
     expect(
       rerunScripts({stage: 'x', kept: '/cache/kept/x', cache: '/cache', commands: [], moved}),

@@ -33,9 +33,26 @@ describe('sandboxCommand()', () => {
     );
   });
 
+  it('stacks a layer once that two stages have made', () => {
+    expect(command({lowers: ['shims', 'objects/b/tree', 'objects/a/tree', 'objects/b/tree']})).toContain(
+      'lowerdir=shims:objects/b/tree:objects/a/tree,userxattr',
+    );
+  });
+
   it('gives a program of the host the tree at the mount point, and the network where it is asked to', () => {
     expect(command({inside: 'host', network: true})).toMatchInlineSnapshot(
       `"unshare --mount --pid --ipc --uts --fork --kill-child --propagation private perl /src/sandbox/init.pl chdir /cache hostname localhost overlay tmp/run/merged lowerdir=objects/b/tree:objects/a/tree,userxattr root tmp/run/merged exec /bin/sh -c true"`,
+    );
+  });
+
+  it('runs a program of the tools image, which sees the tree and nothing of the host', () => {
+    const inside = {lowers: ['objects/t/tree', 'tmp/run/empty'], treePath: '/run/fgimage/tree'};
+    const binds = [{source: '/cache/work', path: '/run/fgimage/work', kind: 'dir', mode: 'rw'}] as const;
+    expect(command({inside, binds})).toMatchInlineSnapshot(
+      `"unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay tmp/run/merged lowerdir=objects/t/tree:tmp/run/empty,userxattr root tmp/run/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 folder /run/fgimage/tree overlay tmp/run/merged/run/fgimage/tree lowerdir=objects/b/tree:objects/a/tree,userxattr bind dir rw /cache/work /run/fgimage/work pivot drop-capabilities exec /bin/sh -c true"`,
+    );
+    expect(command({inside: {...inside, mayMount: true}})).toContain(
+      ' pivot may-mount drop-capabilities exec ',
     );
   });
 

@@ -56,7 +56,7 @@ test('every key is normalised', async () => {
 name: web
 description: A web server
 tags: [a, b]
-os: {distribution: debian, release: trixie, mirror: "http://mirror.example.org/debian", snapshot: "2026-08-01T00:00:00Z"}
+os: {distribution: debian, release: trixie, mirror: "http://mirror.example.org/debian", snapshot: "2026-08-01T00:00:00Z", snapshots: "https://old.example.org/debian/@SNAPSHOTID@"}
 repositories: [{name: tools, uri: "https://deb.example.org/", suites: [stable], components: [main], signed_by: ./keys//tools.asc}]
 packages: [curl, {name: jq, version: "1.6-2"}]
 remove_packages: [nano]
@@ -92,7 +92,12 @@ tests:
   expect(web).toMatchObject({
     description: 'A web server',
     tags: ['a', 'b'],
-    os: {release: 'trixie', mirror: 'http://mirror.example.org/debian', snapshot: '20260801T000000Z'},
+    os: {
+      release: 'trixie',
+      mirror: 'http://mirror.example.org/debian',
+      snapshot: '20260801T000000Z',
+      snapshots: 'https://old.example.org/debian/@SNAPSHOTID@',
+    },
     packages: [{name: 'curl'}, {name: 'jq', version: '1.6-2'}],
     remove_packages: ['nano'],
     services: {enable: ['ssh.service', 'a.timer'], disable: ['b.service'], mask: ['c@1.service']},

@@ -1,0 +1,31 @@
+/** A package URL of type `deb` (https://github.com/package-url/purl-spec, types/deb). */
+export interface DebPurl {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  readonly source: {readonly name: string; readonly version: string};
+  readonly os: {readonly id: string; readonly version_id: string; readonly codename: string};
+}
+
+/**
+ * `pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12&upstream=glibc`. `upstream` is how scanners find the advisories
+ * of the source package; with a version of its own where that is another one.
+ */
+export function debPurl({name, version, architecture, source, os}: DebPurl): string {
+  const release = os.version_id === '' ? os.codename : os.version_id;
+  const upstream = source.version === version ? source.name : `${source.name}@${source.version}`;
+  const qualifiers = [
+    ['arch', architecture],
+    ['distro', release === '' ? os.id : `${os.id}-${release}`],
+    ...(upstream === name ? [] : [['upstream', upstream]]),
+  ];
+  const asked = qualifiers.map(([key = '', value = '']) => `${key}=${encode(value)}`).join('&');
+  return `pkg:deb/${encode(os.id)}/${encode(name)}@${encode(version)}?${asked}`;
+}
+
+/** Everything but letters, digits, `.`, `-`, `_` and `~` is percent-encoded, and a colon never. */
+function encode(text: string): string {
+  return encodeURIComponent(text)
+    .replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%3A', ':');
+}
