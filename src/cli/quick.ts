@@ -43,7 +43,9 @@ function textLines(
   const {mode, color, verbose} = options;
   if (mode === 'quiet') return readyPaths(known.outputs);
   const style = createStyle(mode === 'tty' && color);
-  const closing = formatClosing(ending(known, startedAt), {style, verbose});
+  // Plain lines begin with it.
+  const lock = mode === 'tty' ? known.lock : undefined;
+  const closing = formatClosing(ending(known, startedAt), {style, verbose, lock});
   if (mode === 'tty') return closing;
   const stages = known.stages.map(({planned, cached}) =>
     told(planned.stage, cachedText({from: 'local', savedMs: cached.savedMs})),

@@ -4,14 +4,22 @@ import {formatCount, formatDuration, formatSize, printable} from './format.ts';
 import type {Style} from './style.ts';
 import {type Cell, formatTable} from './table.ts';
 
-/** Images and targets, and what the run cost and saved; each block with an empty line before it. */
+/**
+ * Images and targets, and what the run cost and saved; each block with an empty line before it. `lock`: the one that the
+ * run followed, where it has not been told yet.
+ */
 export function formatClosing(
   finished: RunFinished,
-  {style, verbose}: {readonly style: Style; readonly verbose: boolean},
+  {
+    style,
+    verbose,
+    lock,
+  }: {readonly style: Style; readonly verbose: boolean; readonly lock?: string | undefined},
 ): readonly string[] {
+  const locked = lock === undefined ? [] : [lockedText(lock)];
   const blocks = [
     ...(finished.outputs.length === 0 ? [] : [formatOutputs(finished.outputs, style)]),
-    [closingLine(finished, style), ...footer(finished, verbose)],
+    [closingLine(finished, style), ...locked, ...footer(finished, verbose)],
   ];
   return blocks.flatMap((block) => ['', ...block]);
 }
@@ -26,8 +34,12 @@ export function headline({
   readonly file: string;
   readonly lock?: string;
 }): string {
-  const locked = lock === undefined ? '' : `, locked by ${printable(basename(lock))}`;
+  const locked = lock === undefined ? '' : `, ${lockedText(lock)}`;
   return `building ${images.map(printable).join(', ')} of ${printable(file)}${locked}`;
+}
+
+function lockedText(lock: string): string {
+  return `locked by ${printable(basename(lock))}`;
 }
 
 /** A line about a stage, which it begins with. */

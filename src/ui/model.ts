@@ -34,6 +34,8 @@ export class RunModel {
   readonly #stages = new Map<string, StageView>();
   readonly warnings: Warning[] = [];
   startedAt: number | undefined;
+  /** The lock that the run follows. */
+  lock: string | undefined;
   finished: RunFinished | undefined;
 
   /** Every planned stage, in the order of the plan. */
@@ -55,6 +57,7 @@ export class RunModel {
     switch (event.type) {
       case 'run-started':
         this.startedAt = event.time;
+        this.lock = event.lock;
         break;
       case 'stage-planned':
         this.#stages.set(event.stage, {plan: event, state: 'planned'});

@@ -8,13 +8,14 @@ import type {Style} from './style.ts';
 /** The text that closes a run: failures with their logs, images and targets, and what the run cost and saved. */
 export function formatSummary(
   model: RunModel,
-  {style, verbose}: {readonly style: Style; readonly verbose: boolean},
+  options: Parameters<typeof formatClosing>[1],
 ): readonly string[] {
+  const {style} = options;
   const {finished} = model;
   if (finished === undefined) return [];
   return [
     ...formatFailures(model, style).flatMap((block) => ['', ...block]),
-    ...formatClosing(finished, {style, verbose}),
+    ...formatClosing(finished, options),
   ];
 }
 

@@ -57,7 +57,7 @@ export function createTtyView({stream, verbose, replay, color, columns, rows}: V
       closed = true;
       await (await live)?.stop();
       const warnings = model.warnings.flatMap((warning) => formatWarning(warning, style));
-      const summary = formatSummary(model, {style, verbose});
+      const summary = formatSummary(model, {style, verbose, lock: model.lock});
       for (const line of [...replayed, ...ranStages(), ...warnings, ...summary]) stream.write(`${line}\n`);
     },
   };
