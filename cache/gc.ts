@@ -1,12 +1,15 @@
-import {existsSync, statfsSync} from 'node:fs';
+import {existsSync, statfsSync, statSync, utimesSync} from 'node:fs';
+import {isErrno} from '../src/errors.ts';
 import {type Candidate, findCandidates} from './gc-candidates.ts';
 import {discard, findLeftovers, forgetHistory} from './gc-leftovers.ts';
 import type {GcRemoval, GcReport, GcRequest, GcRule} from './gc-report.ts';
 import {lastUses, leasedDigests, livingRuns, rootedDigests} from './gc-roots.ts';
 import {takeAway} from './gc-take.ts';
 import {lockHousekeeping} from './housekeeping.ts';
+import {forgetLostLocks} from './lock-roots.ts';
 import {diskUse} from './measure.ts';
 import type {Store} from './store.ts';
+import {digestFile} from './tree.ts';
 
 /**
  * Removes what the bounds do not allow, least recently used first; never what a living run leased, what is pinned or
@@ -47,6 +50,7 @@ class Collection {
   collect(): GcReport {
     const {now, dryRun, maxAgeMs, maxSizeBytes, minFreeBytes} = this.#request;
     this.#dropLeftovers();
+    if (!this.#request.dryRun) forgetLostLocks(this.#store.database);
     const found = findCandidates(this.#store);
     this.#candidates = found.candidates;
     this.#bytes = found.otherBytes + sum(found.candidates.map(({use}) => use.bytes));
@@ -112,7 +116,7 @@ class Collection {
     const busy = packages.length > 0 && livingRuns(this.#store.layout).length > 0;
     if (busy) this.#packagesInUse = true;
     return batch.filter((one) => {
-      if (one.kind === 'package') return !busy;
+      if (one.kind === 'package') return !busy && !isLocked(one, guard);
       // Used since it was chosen, by a run that has ended.
       return (
         one.kind === 'kept' || (!isKept(one, guard) && (guard.uses.get(one.name) ?? 0) <= one.lastUsedAt)
@@ -187,6 +191,21 @@ interface Guard {
 
 /** Builds wait for a batch no longer than its renames take. */
 const batchSize = 64;
+
+/** Whether a lock names a package: by its bytes, which are read only where there is any root. */
+function isLocked({path}: Candidate, {rooted}: Guard): boolean {
+  if (rooted.size === 0) return false;
+  try {
+    const {atime, mtime} = statSync(path);
+    const digest = digestFile(path);
+    // Being looked at by gc is no use.
+    utimesSync(path, atime, mtime);
+    return rooted.has(digest);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
 
 function isKept({name}: Candidate, {leased, rooted}: Guard): boolean {
   return leased.has(name) || rooted.has(name);

@@ -1,5 +1,6 @@
 import {basename, join} from 'node:path';
 import {diskError} from '../../cache/disk-error.ts';
+import {keepLocked} from '../../cache/lock-roots.ts';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import type {Reason} from '../plan/explain.ts';
@@ -19,7 +20,7 @@ import {TraceRecorder} from '../run/trace.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
 import {createView, type View, type ViewMode} from '../ui/view.ts';
 import {type Finished, finishDelivery} from './finish.ts';
-import {StaleLock} from './read-lock.ts';
+import {lockRoot, StaleLock} from './read-lock.ts';
 import {
   openSession,
   openStore,
@@ -152,6 +153,7 @@ class BuildRun {
     const {scope} = this.#session;
     try {
       this.#session.store.sweep();
+      this.#keepLocked();
       this.#announce(startedAt);
       for (const warning of warnings) this.emit(warning);
       const {states, outputs} = await this.#runAndDeliver(scope, abort.signal);
@@ -255,6 +257,12 @@ class BuildRun {
     const {specLocator} = await import('./spec.ts');
     this.#locate ??= specLocator(spec.file);
     return reasonsToRun(node, why, {store, file: spec.file, locate: await this.#locate});
+  }
+
+  /** What the lock names stays in the package store: an archive may drop it any day. */
+  #keepLocked(): void {
+    const {lock, store} = this.#session;
+    if (lock !== undefined) keepLocked(store, lockRoot(lock));
   }
 
   #announce(startedAt: number): void {

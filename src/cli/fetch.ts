@@ -1,5 +1,6 @@
 import {join} from 'node:path';
 import {diskError} from '../../cache/disk-error.ts';
+import {keepLocked} from '../../cache/lock-roots.ts';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {type BringOptions, type Brought, bringDebs, type WantedDeb} from '../lock/bring.ts';
@@ -10,6 +11,7 @@ import type {Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import {CommandLog} from '../sandbox/process.ts';
 import {formatCount, formatSize, printable} from '../ui/format.ts';
+import {lockRoot} from './read-lock.ts';
 import {openSession, type Session, type SessionOptions} from './session.ts';
 import {sourceArchives} from './source-archives.ts';
 
@@ -77,6 +79,7 @@ export async function withLockedSession<T>(
   const locked = {...options, useLock: true, locked: true};
   const session = await openSession(locked, {look: false, warn});
   try {
+    if (session.lock !== undefined) keepLocked(session.store, lockRoot(session.lock));
     for (const one of signals) process.on(one, cancel);
     return await use(session, stop.signal);
   } catch (error) {

@@ -1,4 +1,5 @@
 import {basename} from 'node:path';
+import type {LockRoot} from '../../cache/lock-roots.ts';
 import type {Store} from '../../cache/store.ts';
 import {sha256} from '../../cache/tree.ts';
 import {FgError} from '../errors.ts';
@@ -12,6 +13,12 @@ export interface ReadLock {
   /** SHA-256 of the file. */
   readonly digest: string;
   readonly lock: Lock;
+}
+
+/** What gc keeps for a lock. */
+export function lockRoot({path, digest, lock}: ReadLock): LockRoot {
+  const packages = Object.values(lock.archives).flatMap((archive) => archive.packages);
+  return {path, digest, packages: packages.map(({sha256: one}) => one)};
 }
 
 /** The spec asks for something that the lock has no answer to. Exit code 5. */

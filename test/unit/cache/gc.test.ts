@@ -5,10 +5,13 @@ import {describe, expect, it} from 'vitest';
 import {collectGarbage} from '../../../cache/gc.ts';
 import {autoCollect} from '../../../cache/gc-auto.ts';
 import type {GcReport, GcRequest} from '../../../cache/gc-report.ts';
+import {rootedDigests} from '../../../cache/gc-roots.ts';
 import {tryHousekeeping} from '../../../cache/housekeeping.ts';
+import {keepLocked} from '../../../cache/lock-roots.ts';
 import {objectUse} from '../../../cache/measure.ts';
 import {pin, unpin} from '../../../cache/pins.ts';
 import type {Store} from '../../../cache/store.ts';
+import {sha256} from '../../../cache/tree.ts';
 import {FgError} from '../../../src/errors.ts';
 import {HoldingProcess} from '../../rig/child.ts';
 import {compiled} from '../../rig/compiled.ts';
@@ -534,5 +537,39 @@ describe('autoCollect()', () => {
     const lock = tryHousekeeping(cache.store.layout);
     expect(autoCollect(cache.store, {maxSizeBytes: 0})).toEqual({state: 'not-needed'});
     lock?.release();
+  });
+});
+
+describe('packages that a lock names', () => {
+  it('stay as long as the lock is there', () => {
+    using cache = new TemporaryStore();
+    const {store, folder} = cache;
+    const lock = folder.join('fgimage.lock');
+    folder.write({'fgimage.lock': 'a lock'});
+    for (const name of ['kept', 'other']) {
+      const path = join(store.layout.packages, `${name}_1.0_all.deb`);
+      writeFileSync(path, name);
+      utimesSync(path, 1, 1);
+    }
+    const names = (): readonly string[] => readdirSync(store.layout.packages).sort();
+    keepLocked(store, {path: lock, digest: 'first', packages: [sha256('kept'), sha256('gone')]});
+    collect(store, {maxAgeMs: day, dryRun: true});
+    expect(names()).toEqual(['kept_1.0_all.deb', 'other_1.0_all.deb']);
+    collect(store, {maxAgeMs: day});
+    expect(names()).toEqual(['kept_1.0_all.deb']);
+    renameSync(lock, `${lock}.away`);
+    collect(store, {maxAgeMs: day});
+    expect(names()).toEqual([]);
+  });
+
+  it('are those of the lock as it is now', () => {
+    using cache = new TemporaryStore();
+    const {store, folder} = cache;
+    folder.write({'fgimage.lock': 'a lock'});
+    const path = folder.join('fgimage.lock');
+    keepLocked(store, {path, digest: 'first', packages: [sha256('a')]});
+    keepLocked(store, {path, digest: 'second', packages: [sha256('b')]});
+    keepLocked(store, {path, digest: 'second', packages: [sha256('c')]});
+    expect([...rootedDigests(store.database, 0)]).toEqual([sha256('b')]);
   });
 });
