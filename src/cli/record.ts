@@ -83,9 +83,13 @@ function artifactOf({image, target}: Delivery, session: Session, pack: Peeked | 
   const folder = join(output, image.name, target);
   const hint = `Build it first: fgimage build ${image.name}`;
   if (digest === undefined || !isDelivered(output, {image: image.name, target, digest}))
-    throw new FgError('NOT_BUILT', `${image.name}/${target} was not built from the spec as it is now`, {
-      hint,
-    });
+    throw new FgError(
+      'NOT_BUILT',
+      `${image.name}/${target} does not lie in the output folder as the spec of now makes it: not built yet, or changed since`,
+      {
+        hint,
+      },
+    );
   const {files = [], documents = []} = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
     readonly files?: readonly RecordedFile[];
     readonly documents?: readonly RecordedFile[];

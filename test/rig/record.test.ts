@@ -173,7 +173,7 @@ describe('fgimage record and rebuild', () => {
     expect(await rig.run(['record', 'web'])).toMatchObject({
       code: 2,
       stderr:
-        'error: web/openstack was not built from the spec as it is now\n  mend: Build it first: fgimage build web\n',
+        'error: web/openstack does not lie in the output folder as the spec of now makes it: not built yet, or changed since\n  mend: Build it first: fgimage build web\n',
     });
     expect(await rig.run(['record', 'db'])).toMatchObject({
       code: 2,
