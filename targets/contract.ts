@@ -12,6 +12,7 @@ export interface Target {
   readonly version: number;
   adapt(image: Image, options: JsonObject): AdaptPlan;
   pack(image: Image, options: JsonObject): PackPlan;
+  /** Ways of booting the artifact; none where nothing boots it: then it has no `test` stage. */
   boot(image: Image, options: JsonObject): readonly BootPlan[];
 }
 
@@ -42,7 +43,16 @@ export interface TargetFile {
   readonly permissions: string;
 }
 
-export type PackPlan = DiskPackPlan | NetbootPackPlan;
+/** Of a target that takes the customized tree as it is. */
+export const nothingToAdapt: AdaptPlan = {
+  packages: [],
+  initramfsPackages: [],
+  files: [],
+  initramfsFiles: [],
+  services: {enable: [], disable: [], mask: []},
+};
+
+export type PackPlan = DiskPackPlan | NetbootPackPlan | TarPackPlan | OciPackPlan;
 
 /** A partitioned disk. */
 export interface DiskPackPlan {
@@ -63,6 +73,27 @@ export interface NetbootPackPlan {
   readonly compression: {readonly algorithm: 'zstd' | 'xz' | 'gzip'; readonly level?: number};
   /** Boot scripts beside the fixed names of `netbootFiles`, by path in the artifact folder. */
   readonly scripts: readonly {readonly path: string; readonly content: string}[];
+}
+
+/** The tree as one archive. */
+export interface TarPackPlan {
+  readonly kind: 'tar';
+  /** Name of the file in the artifact folder. */
+  readonly fileName: string;
+  readonly compression: TarCompression;
+}
+
+export interface TarCompression {
+  readonly algorithm: 'zstd' | 'gzip' | 'none';
+  readonly level?: number;
+}
+
+/** A container image of one layer. */
+export interface OciPackPlan {
+  readonly kind: 'oci';
+  readonly compression: {readonly algorithm: 'zstd' | 'gzip'};
+  /** `config` of the image configuration (OCI image specification, config.md). */
+  readonly config: JsonObject;
 }
 
 /** What a netboot set's files are called in the artifact folder. */

@@ -4,4 +4,6 @@ import type {TargetSchema} from './contract.ts';
 export const targetSchemas: Readonly<Record<string, () => Promise<TargetSchema>>> = {
   openstack: async () => (await import('./openstack/schema.ts')).schema,
   hpc: async () => (await import('./hpc/schema.ts')).schema,
+  oci: async () => (await import('./oci/schema.ts')).schema,
+  tarball: async () => (await import('./tarball/schema.ts')).schema,
 };

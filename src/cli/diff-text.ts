@@ -110,7 +110,7 @@ function heading(title: string, packages: readonly PackageChange[]): string {
 }
 
 /** One package: `~ openssl 3.0.15-1 → 3.0.17-1 (upgraded, security)`. */
-export function packageLine(
+function packageLine(
   {change, name, architecture, from = '', to = '', security}: PackageChange,
   style: Style,
 ): string {

@@ -107,7 +107,7 @@ export function diffPackages(
 }
 
 /** How one table of names becomes another. */
-export function diffNamed(
+function diffNamed(
   a: Readonly<Record<string, string>>,
   b: Readonly<Record<string, string>>,
 ): readonly NamedChange[] {

@@ -21,7 +21,7 @@ export interface ArchiveSource {
 }
 
 /** What `origin` says for the two archives that a distribution has itself; a repository of the spec has its name. */
-export const ownOrigins = {main: 'main', security: 'security'} as const;
+const ownOrigins = {main: 'main', security: 'security'} as const;
 
 /** The archives of the OSs of a plan: what their templates say, at the places that the spec or the host names. */
 export class Archives {

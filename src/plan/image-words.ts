@@ -1,3 +1,4 @@
+import type {PackPlan} from '../../targets/contract.ts';
 import type {Image, JsonObject, JsonValue, PackageRequest} from '../spec/image.ts';
 import type {Origin} from './graph.ts';
 
@@ -5,6 +6,21 @@ import type {Origin} from './graph.ts';
 export function platformNotes({kernel, storage, hostname}: Image): JsonObject {
   const {cmdline} = kernel;
   return json({'kernel.cmdline': cmdline, 'storage.size': storage.size_bytes, hostname}) as JsonObject;
+}
+
+/** The programs that shape an artifact. */
+export function packPrograms(plan: PackPlan): readonly string[] {
+  switch (plan.kind) {
+    case 'disk':
+      return ['sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img'];
+    case 'netboot':
+      return ['mksquashfs'];
+    case 'tar':
+    case 'oci': {
+      const {algorithm} = plan.compression;
+      return algorithm === 'none' ? ['tar'] : ['tar', algorithm === 'gzip' ? 'gzip' : 'zstd'];
+    }
+  }
 }
 
 /** A parameter that has the name of the key that it comes from. */

@@ -1,11 +1,11 @@
 import {isDeepStrictEqual} from 'node:util';
-import type {Target} from '../../targets/contract.ts';
+import type {PackPlan, Target} from '../../targets/contract.ts';
 import {type Lock, toolsStage} from '../lock/lock.ts';
 import type {Image, ImageTarget, Os, Repository} from '../spec/image.ts';
 import {Archives, type ArchiveUris} from './archives.ts';
 import {type DigestCache, expandCopies, fingerprint} from './fingerprint.ts';
 import type {Origin, StageKind, StageNode} from './graph.ts';
-import {json, platformNotes} from './image-words.ts';
+import {json, packPrograms, platformNotes} from './image-words.ts';
 import {canonicalDigest} from './key.ts';
 import {type Installing, type InstallRequest, LockReader} from './locked.ts';
 import {imageParts, type Part} from './parts.ts';
@@ -132,25 +132,31 @@ class Builder {
     };
     const epoch = this.#archives.epoch(image.os);
     const {initramfsPackages, initramfsFiles, ...plan} = target.adapt(image, options);
+    const packPlan = target.pack(image, options);
     const of = `${image.name}/${name}`;
     const installing = (stage: string, install: readonly string[]): Installing =>
       this.#installing({stage, archive, install, remove: [], os: image.os, repositories});
-    const initrdPackages = installing(`initramfs:${of}`, initramfsPackages);
-    const initramfs = this.#add({
-      ...common,
-      ...initrdPackages,
-      id: `initramfs:${of}`,
-      kind: 'initramfs',
-      title: `initial RAM disk ${image.name} for ${name}`,
-      dependsOn: [...initrdPackages.dependsOn, ...layers],
-      layers,
-      params: {
-        plan: json({initramfsPackages, initramfsFiles}),
-        target_version: target.version,
-        ...epoch,
-        ...initrdPackages.params,
-      },
-    });
+    const initramfs: string[] = [];
+    if (bootsItself.has(packPlan.kind)) {
+      const initrdPackages = installing(`initramfs:${of}`, initramfsPackages);
+      initramfs.push(
+        this.#add({
+          ...common,
+          ...initrdPackages,
+          id: `initramfs:${of}`,
+          kind: 'initramfs',
+          title: `initial RAM disk ${image.name} for ${name}`,
+          dependsOn: [...initrdPackages.dependsOn, ...layers],
+          layers,
+          params: {
+            plan: json({initramfsPackages, initramfsFiles}),
+            target_version: target.version,
+            ...epoch,
+            ...initrdPackages.params,
+          },
+        }),
+      );
+    }
     const adaptPackages = installing(`adapt:${of}`, plan.packages);
     const adapt = this.#add({
       ...common,
@@ -162,18 +168,12 @@ class Builder {
       layers,
       params: {plan: json(plan), target_version: target.version, ...epoch, ...adaptPackages.params},
     });
-    const packPlan = target.pack(image, options);
     const pack = this.#add({
       ...common,
       id: `pack:${of}`,
       kind: 'pack',
       title: `pack ${image.name} for ${name}`,
-      ...this.#programs(
-        [initramfs, ...layers, adapt],
-        packPlan.kind === 'disk'
-          ? ['sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img']
-          : ['mksquashfs'],
-      ),
+      ...this.#programs([...initramfs, ...layers, adapt], packPrograms(packPlan)),
       layers: [...layers, adapt],
       params: {plan: json(packPlan), target_version: target.version, ...epoch},
     });
@@ -187,7 +187,8 @@ class Builder {
       layers: [...layers, adapt],
       params: {...told.params, ...epoch},
     });
-    if (!this.#request.test) return {image, target: name, pack, sbom};
+    const boots = target.boot(image, options);
+    if (!this.#request.test || boots.length === 0) return {image, target: name, pack, sbom};
     const test = this.#add({
       ...common,
       id: `test:${of}`,
@@ -195,7 +196,7 @@ class Builder {
       title: `boot ${image.name} as ${name}`,
       dependsOn: [pack],
       layers: [],
-      params: {plan: json(packPlan), boots: json(target.boot(image, options)), tests: json(image.tests)},
+      params: {plan: json(packPlan), boots: json(boots), tests: json(image.tests)},
       tools: ['qemu-system-x86_64'],
     });
     return {image, target: name, pack, sbom, test};
@@ -403,5 +404,8 @@ class Builder {
     return fingerprint(this.#request.projectDir, path, this.#request.digests);
   }
 }
+
+/** Artifacts that bring their own kernel and initial RAM disk. */
+const bootsItself: ReadonlySet<PackPlan['kind']> = new Set<PackPlan['kind']>(['disk', 'netboot']);
 
 const nothingToInstall: Installing = {dependsOn: [], params: {}};

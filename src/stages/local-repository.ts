@@ -53,7 +53,7 @@ export async function makeRepository(
 }
 
 /** Brings what the lock names for a stage into the package store, and links it into `into`. */
-export function bringLocked(
+function bringLocked(
   context: StageContext,
   locked: LockedInstall,
   into: string,

@@ -1,4 +1,4 @@
-import type {DiskPackPlan, NetbootPackPlan} from '../../targets/contract.ts';
+import type {PackPlan} from '../../targets/contract.ts';
 import type {StageKind} from '../plan/graph.ts';
 import type {StageRunner} from './stage.ts';
 
@@ -24,11 +24,15 @@ export function stageRunner(kind: StageKind): Promise<StageRunner> {
   return runners[kind]();
 }
 
+/** How each kind of artifact is packed. */
+const packers: Readonly<Record<PackPlan['kind'], () => Promise<StageRunner>>> = {
+  disk: async () => (await import('./pack/disk.ts')).runDiskPack,
+  netboot: async () => (await import('./pack/netboot.ts')).runNetbootPack,
+  tar: async () => (await import('./pack/tar.ts')).runTarPack,
+  oci: async () => (await import('./pack/tar.ts')).runOciPack,
+};
+
 const runPack: StageRunner = async (context) => {
-  const plan = context.node.params['plan'] as unknown as DiskPackPlan | NetbootPackPlan;
-  const run =
-    plan.kind === 'disk'
-      ? (await import('./pack/disk.ts')).runDiskPack
-      : (await import('./pack/netboot.ts')).runNetbootPack;
-  return run(context);
+  const {kind} = context.node.params['plan'] as unknown as PackPlan;
+  return (await packers[kind]())(context);
 };

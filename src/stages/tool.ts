@@ -22,6 +22,8 @@ export interface ToolCommand {
   };
   /** A file that becomes standard input. */
   readonly input?: (at: Places) => string;
+  /** A file that becomes standard output. */
+  readonly output?: (at: Places) => string;
   /** Whether the program mounts and changes its root itself. */
   readonly mayMount?: boolean;
   readonly env?: Readonly<Record<string, string>>;
@@ -87,11 +89,13 @@ async function runOnHost(context: StageContext, request: ToolCommand): Promise<R
 
 function commandOf(
   program: string,
-  {request: {args, input}, at}: {request: ToolCommand; at: Places},
+  {request: {args, input, output}, at}: {request: ToolCommand; at: Places},
 ): readonly [string, ...string[]] {
   const words = args(at);
   if (input === undefined) return [program, ...words];
-  return ['/bin/sh', '-c', 'exec "$@" < "$0"', input(at), program, ...words];
+  if (output === undefined) return ['/bin/sh', '-c', 'exec "$@" < "$0"', input(at), program, ...words];
+  const script = 'from=$0 to=$1; shift; exec "$@" < "$from" > "$to"';
+  return ['/bin/sh', '-c', script, input(at), output(at), program, ...words];
 }
 
 /** What a request says of the tree and of the run, in `runInTree`'s words. */

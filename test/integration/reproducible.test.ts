@@ -41,6 +41,8 @@ targets:
   openstack: {size: 3GiB}
   raw: {type: openstack, format: raw, size: 3GiB}
   hpc: {}
+  oci: {compression: zstd}
+  tarball: {compression: gzip, compression_level: 1}
 `,
   'odd.sh': provision,
 };

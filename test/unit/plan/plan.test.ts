@@ -60,6 +60,18 @@ const full = image({
 });
 
 describe('planImages()', () => {
+  it('makes no initial RAM disk for what nothing boots, and does not test it', async () => {
+    const targets = [
+      {name: 'oci', type: 'oci', options: {compression: 'gzip'}},
+      {name: 'tarball', type: 'tarball', options: {compression: 'zstd'}},
+    ];
+    const {nodes, deliveries} = await plan([image({targets})]);
+    const kinds = new Set(nodes.map(({kind}) => kind));
+    expect([kinds.has('initramfs'), kinds.has('test'), kinds.has('pack')]).toEqual([false, false, true]);
+    expect(nodes.find(({id}) => id === 'pack:web/oci')?.tools).toEqual(['tar', 'gzip']);
+    expect(deliveries.map(({test}) => test)).toEqual([undefined, undefined]);
+  });
+
   it('gives the stages of an image with two targets, each after what it needs', async () => {
     const {nodes, deliveries} = await plan([full]);
     expect(

@@ -71,12 +71,14 @@ describe('adapt()', () => {
       GRUB_DISABLE_OS_PROBER=true
       "
     `);
-    expect(target.pack(with_, options).cmdline).toBe(`console=tty0 console=ttyS0,115200n8 ${cmdline}`);
+    expect(target.pack(with_, options)).toMatchObject({
+      cmdline: `console=tty0 console=ttyS0,115200n8 ${cmdline}`,
+    });
   });
 
   it('appends the command line of the target to that of the image', () => {
     const plan = target.pack(image({kernel: {cmdline: 'one'}}), {...options, cmdline: 'two'});
-    expect(plan.cmdline).toBe('console=tty0 console=ttyS0,115200n8 one two');
+    expect(plan).toMatchObject({cmdline: 'console=tty0 console=ttyS0,115200n8 one two'});
   });
 });
 
