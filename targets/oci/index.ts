@@ -17,12 +17,12 @@ function pack(options: JsonObject): OciPackPlan {
   const {compression, entrypoint, cmd, env, user, working_dir: folder, labels} = options;
   if (compression !== 'zstd' && compression !== 'gzip')
     throw new Error(`Unchecked option compression: ${JSON.stringify(compression)}`);
-  const variables = {PATH: path, ...(env as JsonObject | undefined)};
+  const variables = {PATH: path, ...(env as Readonly<Record<string, string>> | undefined)};
   return {
     kind: 'oci',
     compression: {algorithm: compression},
     config: {
-      Env: Object.entries(variables).map(([name, value]) => `${name}=${String(value)}`),
+      Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
       ...(entrypoint === undefined ? {} : {Entrypoint: entrypoint}),
       Cmd: cmd ?? (entrypoint === undefined ? ['/bin/bash'] : []),
       ...(user === undefined ? {} : {User: user}),

@@ -6,9 +6,9 @@ import {schema as tarballSchema} from '../../../targets/tarball/schema.ts';
 import {image} from '../../rig/images.ts';
 
 const tarball = (options: JsonObject) =>
-  targetOfType('tarball').pack(image(), tarballSchema.parse(options) as JsonObject);
+  targetOfType('tarball').pack(image(), tarballSchema.parse(options));
 const oci = (options: JsonObject) =>
-  targetOfType('oci').pack(image(), ociSchema.parse(options) as JsonObject);
+  targetOfType('oci').pack(image(), ociSchema.parse(options));
 
 describe('tarball', () => {
   it.each<[JsonObject, string, JsonObject]>([
