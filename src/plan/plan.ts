@@ -103,6 +103,8 @@ class Builder {
   readonly #byId = new Map<string, StageNode>();
   readonly #request: PlanRequest;
   readonly #customized = new Map<string, Customized>();
+  /** Which mirror the stages of an OS are of, by the name that they have of it. */
+  readonly #mirrors = new Map<string, string | undefined>();
   readonly #archives: Archives;
   readonly #lock: LockReader | undefined;
   readonly #tools: string | undefined;
@@ -275,7 +277,8 @@ class Builder {
 
   #base(os: Os): string {
     const {variant, packages} = this.#archives.template(os);
-    const id = `base:${os.distribution}-${os.release}-${os.architecture}${os.snapshot === undefined ? '' : `-${os.snapshot}`}`;
+    const name = `base:${os.distribution}-${os.release}-${os.architecture}${os.snapshot === undefined ? '' : `-${os.snapshot}`}`;
+    const id = this.#idOf(name, os);
     return this.#root(os, {id, title: `base ${os.distribution} ${os.release}`, variant, packages});
   }
 
@@ -327,6 +330,17 @@ class Builder {
     });
   }
 
+  /**
+   * The id of an OS's stage. Images that take one OS from two mirrors have two: told apart by what the spec says, so
+   * that they have the same names on every host.
+   */
+  #idOf(name: string, {mirror}: Os): string {
+    if (!this.#mirrors.has(name)) this.#mirrors.set(name, mirror);
+    return this.#mirrors.get(name) === mirror
+      ? name
+      : `${name}-${canonicalDigest({mirror: mirror ?? null}).slice(0, 8)}`;
+  }
+
   /** What a stage runs its programs with: the host's, or those of the tools image, on which it depends then. */
   #programs(
     dependsOn: readonly string[],
@@ -348,7 +362,7 @@ class Builder {
   #archive(os: Os, extra?: {readonly image: string; readonly repositories: readonly Repository[]}): string {
     const name = `${os.distribution}-${os.release}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${extra === undefined ? '' : `/${extra.image}`}`;
     const repositories = extra?.repositories ?? [];
-    const id = `archive:${name}`;
+    const id = this.#idOf(`archive:${name}`, os);
     if (this.#lock !== undefined) return id;
     return this.#add({
       id,

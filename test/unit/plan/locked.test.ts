@@ -145,6 +145,15 @@ describe('a plan with a lock', () => {
     else expect(lockProblems).toContain(problem);
   });
 
+  it('tells an OS from two mirrors apart', async () => {
+    const other = image({name: 'db', os: {...web.os, mirror: 'http://other.example.org/debian'}});
+    const lock = await lockOf([web, other]);
+    expect(Object.keys(lock.archives).filter((name) => name.startsWith('debian-bookworm'))).toHaveLength(2);
+    const {nodes, lockProblems} = await plan([web, other], {lock, toolsImage: true});
+    expect(lockProblems).toEqual([]);
+    expect(nodes.filter(({id}) => id.startsWith('base:debian-bookworm'))).toHaveLength(2);
+  });
+
   it('sees a provisioner whose script is another one', async () => {
     const lock = await lockOf([web]);
     const scripted = image({...web, provision: [{kind: 'shell', file: 'package.json'}]});

@@ -5,10 +5,8 @@ import {targetOfType} from '../../../targets/registry.ts';
 import {schema as tarballSchema} from '../../../targets/tarball/schema.ts';
 import {image} from '../../rig/images.ts';
 
-const tarball = (options: JsonObject) =>
-  targetOfType('tarball').pack(image(), tarballSchema.parse(options));
-const oci = (options: JsonObject) =>
-  targetOfType('oci').pack(image(), ociSchema.parse(options));
+const tarball = (options: JsonObject) => targetOfType('tarball').pack(image(), tarballSchema.parse(options));
+const oci = (options: JsonObject) => targetOfType('oci').pack(image(), ociSchema.parse(options));
 
 describe('tarball', () => {
   it.each<[JsonObject, string, JsonObject]>([
