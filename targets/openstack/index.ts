@@ -6,7 +6,7 @@ import type {Image, JsonObject} from '../../src/spec/image.ts';
 import type {AdaptPlan, BootPlan, DiskPackPlan, Target, TargetFile} from '../contract.ts';
 
 /** `openstack`: a disk that boots under BIOS and UEFI, grows to its flavor and takes its identity from the cloud. */
-export const target: Target = {name: 'openstack', version: 1, adapt, pack, boot};
+export const target: Target = {name: 'openstack', version: 2, adapt, pack, boot};
 
 const defaultTestMemoryMiB = 1024;
 
@@ -28,6 +28,10 @@ function adapt(image: Image, options: JsonObject): AdaptPlan {
     initramfsFiles: [],
     files: [
       file('/etc/cloud/cloud.cfg.d/90-fgimage.cfg', 'cloud.cfg'),
+      file(
+        '/etc/cloud/cloud.cfg.d/91-fgimage-network.cfg',
+        image.os.release === 'bullseye' ? 'cloud-network-bullseye.cfg' : 'cloud-network.cfg',
+      ),
       file('/etc/systemd/network/90-fgimage-ethernet.network', 'ethernet.network'),
       file('/etc/systemd/system/systemd-networkd-wait-online.service.d/10-fgimage.conf', 'wait-online.conf'),
       file('/etc/ssh/sshd_config.d/10-fgimage.conf', 'sshd.conf'),

@@ -453,10 +453,10 @@ describe('docs/reference/cli.md', () => {
     await using rig = new Rig();
     const doc = readFileSync(join(repository, 'docs/reference/cli.md'), 'utf8');
     const {stdout} = await rig.run(['--help']);
-    const commands = words(stdout.slice(stdout.indexOf('Commands:')), /^ {2}([a-z]+) /gm);
-    expect(words(doc, /^## ([a-z]+)$/gm)).toEqual(commands);
+    const commands = words(stdout.slice(stdout.indexOf('Commands:')), /^ {2}([a-z-]+) /gm);
+    expect(words(doc, /^## ([a-z-]+)$/gm)).toEqual(commands);
     const [table = ''] = doc.split('`--help`');
-    expect(words(table, /^\| \[`([a-z]+)[ `]/gm)).toEqual(commands);
+    expect(words(table, /^\| \[`([a-z-]+)[ `]/gm)).toEqual(commands);
     const options = new Set<string>();
     for (const command of commands) {
       const help = await rig.run([command, '--help']);

@@ -37,6 +37,7 @@ describe('adapt()', () => {
     expect(files.map(({path, permissions}) => `${permissions} ${path}`)).toMatchInlineSnapshot(`
       [
         "0644 /etc/cloud/cloud.cfg.d/90-fgimage.cfg",
+        "0644 /etc/cloud/cloud.cfg.d/91-fgimage-network.cfg",
         "0644 /etc/systemd/network/90-fgimage-ethernet.network",
         "0644 /etc/systemd/system/systemd-networkd-wait-online.service.d/10-fgimage.conf",
         "0644 /etc/ssh/sshd_config.d/10-fgimage.conf",
