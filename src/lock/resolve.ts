@@ -86,11 +86,12 @@ async function renewedNames(
 ): Promise<ReadonlySet<string>> {
   const renewed = new Set(typeof update === 'string' ? [] : update);
   if (renewed.size === 0 || previous === undefined) return renewed;
-  const isBelow = new Set(nodes.flatMap(({layers}) => layers));
+  const installing = nodes.filter((node) => requestOf(node) !== undefined);
+  const isBelow = new Set(installing.flatMap(({layers}) => layers));
   const byName = new Map([...archives.values()].map((one) => [one.name, one]));
-  for (const node of nodes) {
+  for (const node of installing) {
     const archive = archives.get(node.dependsOn[0] ?? '');
-    if (archive === undefined || requestOf(node) === undefined || isBelow.has(node.id)) continue;
+    if (archive === undefined || isBelow.has(node.id)) continue;
     const installed = new Map(
       [...node.layers, node.id].flatMap((id) => {
         const stage = previous.stages[id];

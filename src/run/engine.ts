@@ -1,3 +1,4 @@
+import {setMaxListeners} from 'node:events';
 import type {RemoteHit} from '../../cache/remote/remote-cache.ts';
 import {lockFileName} from '../lock/lock.ts';
 import type {StageNode} from '../plan/graph.ts';
@@ -43,6 +44,8 @@ class Engine {
     this.#board = new Board(options.nodes, options.store);
     this.#checks = new InputCheck(options.store);
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    // Every stage that runs or is fetched listens to it, however many they are.
+    setMaxListeners(0, this.#signal);
   }
 
   async run(): Promise<ReadonlyMap<string, StageState>> {

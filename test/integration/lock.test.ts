@@ -63,11 +63,11 @@ describe('a locked build', () => {
     expect(result.code, result.told).toBe(0);
     expect(result.events[0]).toMatchObject({type: 'run-started', lock: join(project.folder, 'fgimage.lock')});
     first = result.digests();
-    const {packages} = project.json('artifacts/lock/hpc/manifest.json') as {
+    const {packages} = project.json('artifacts/lock/tarball/manifest.json') as {
       packages: {name: string; version: string}[];
     };
     const taken = new Set(
-      ['base:debian-bookworm-amd64', 'kernel', 'platform', 'packages'].flatMap((name) => {
+      ['base:debian-bookworm-amd64', 'kernel', 'packages'].flatMap((name) => {
         const id = name.includes(':') ? name : `customize:lock/${name}`;
         return lock().stages[id]?.packages ?? [];
       }),
@@ -128,7 +128,7 @@ describe('a locked build', () => {
     const result = await project.build(['--no-lock', '--no-test', '--refresh']);
     archive.publish([`pool/${old}`]);
     expect(result.code, result.told).toBe(0);
-    for (const id of ['base:debian-bookworm-amd64', 'customize:lock/kernel', stage, 'adapt:lock/hpc'])
+    for (const id of ['base:debian-bookworm-amd64', 'customize:lock/kernel', stage, 'adapt:lock/tarball'])
       expect([id, result.digests()[id]]).toEqual([id, first[id]]);
   }, 600_000);
 
@@ -189,6 +189,6 @@ repositories:
     components: [main]
     signed_by: archive.asc
 packages: [${packages.join(', ')}]
-targets: [hpc]
+targets: {tarball: {compression_level: 1}}
 `;
 }

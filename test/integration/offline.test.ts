@@ -12,7 +12,7 @@ os: {distribution: debian, release: bookworm}
 packages: [jq]
 copy: [{source: tree, path: /opt/tree/}]
 provision: [{shell: setup.sh}]
-targets: {hpc: }
+targets: {tarball: {compression_level: 1}}
 `,
   'tree/file': 'in a tree',
   'setup.sh': 'jq --version > /etc/jq-version\n',
@@ -35,7 +35,7 @@ async function run(
 
 /** The files of an artifact and their digests. */
 function artifact(project: Project, output: string): readonly {path: string; size: number; sha256: string}[] {
-  const {files: made} = project.json(`${output}/box/hpc/manifest.json`) as {
+  const {files: made} = project.json(`${output}/box/tarball/manifest.json`) as {
     readonly files: readonly {readonly path: string; readonly size_bytes: number; readonly sha256: string}[];
   };
   return made.map(({path, size_bytes: size, sha256}) => ({path, size, sha256}));
@@ -59,13 +59,13 @@ describe('without a network', () => {
     const manifest = JSON.parse(
       execFileSync('tar', ['-xOf', join(project.folder, 'box.tar'), 'bundle.json'], {encoding: 'utf8'}),
     ) as BundleManifest;
-    expect(manifest.artifacts).toEqual([{image: 'box', target: 'hpc', files: made}]);
+    expect(manifest.artifacts).toEqual([{image: 'box', target: 'tarball', files: made}]);
     expect(manifest.links).toEqual([{path: 'tree/link', target: 'file'}]);
 
     const elsewhere = new Project('elsewhere');
     const boxed = ['build', '--bundle', join(project.folder, 'box.tar'), '--no-test', '-o', 'out'];
     const told = await run(elsewhere, boxed, withoutNetwork);
-    expect(told).toContain('box/hpc: the same, byte for byte, as where the bundle was made\n');
+    expect(told).toContain('box/tarball: the same, byte for byte, as where the bundle was made\n');
     expect(artifact(elsewhere, 'out')).toEqual(made);
     expect(readdirSync(elsewhere.folder).sort()).toEqual(['cache', 'out']);
   });

@@ -8,7 +8,7 @@ import {Project} from './real-build.ts';
 const spec = `version: 1
 name: verify
 os: {distribution: debian, release: bookworm}
-targets: {hpc: }
+targets: {tarball: {compression_level: 1}}
 images:
   good:
     provision:
@@ -68,7 +68,7 @@ describe('fgimage verify', () => {
     const {code, stderr} = await verify('good');
     expect([code, stderr]).toEqual([
       2,
-      'error: good/hpc was not built from this lock in this cache: there is nothing to compare with\n  mend: Run "fgimage build --locked good" first\n',
+      'error: good/tarball was not built from this lock in this cache: there is nothing to compare with\n  mend: Run "fgimage build --locked good" first\n',
     ]);
     expect(left()).toEqual([]);
   });
@@ -79,7 +79,7 @@ describe('fgimage verify', () => {
     project.keepPackages();
     const {code, stdout, stderr} = await verify('good', ['--vary']);
     expect(code, `${stdout}\n${stderr}`).toBe(0);
-    const folder = join(project.folder, 'artifacts/good/hpc');
+    const folder = join(project.folder, 'artifacts/good/tarball');
     const lines = ['root.squashfs', 'initrd.img', 'vmlinuz', 'inventory.json'].map(
       (name) => `  ${digestFile(join(folder, name))}  ${name}`,
     );
@@ -89,7 +89,7 @@ describe('fgimage verify', () => {
   });
 
   it('names the stage, the file and the offset of what is not the same', async () => {
-    const {code, stdout, stderr} = await verify('bad/hpc', ['--json', '--quiet', '--keep']);
+    const {code, stdout, stderr} = await verify('bad/tarball', ['--json', '--quiet', '--keep']);
     expect(code, `${stdout}\n${stderr}`).toBe(1);
     const verdict = JSON.parse(stdout) as Verdict & {readonly kept: string};
     const {first} = verdict;
@@ -105,13 +105,13 @@ describe('fgimage verify', () => {
     const verdicts = new Map(verdict.stages.map(({stage, verdict: found}) => [stage, found]));
     expect(verdicts.get('customize:good/provision-1')).toBe('same');
     expect(verdicts.get('customize:bad/provision-1')).toBe('same');
-    expect(verdicts.get('pack:bad/hpc')).toBe('follows');
+    expect(verdicts.get('pack:bad/tarball')).toBe('follows');
     const changed = verdict.artifacts[0]?.files.filter(({was, is}) => was !== is).map(({path}) => path);
     expect(changed).toContain('root.squashfs');
     const [minus, plus] = first?.diffoscope?.split('\n') ?? [];
     expect([minus, plus].every((text) => text?.endsWith('/tree/etc/stamp'))).toBe(true);
     expect(first?.diffoscope?.length).toBe(64 << 10);
-    expect(existsSync(join(verdict.kept, 'artifacts/bad/hpc/root.squashfs'))).toBe(true);
+    expect(existsSync(join(verdict.kept, 'artifacts/bad/tarball/root.tar.zst'))).toBe(true);
     expect(left()).toEqual([]);
   });
 
@@ -132,7 +132,7 @@ describe('fgimage verify', () => {
 
 describe('fgimage diff of what was built', () => {
   it('tells two images apart by their configuration and their files', async () => {
-    const running = project.start(['diff', 'good/hpc', 'bad/hpc', '--json']);
+    const running = project.start(['diff', 'good/tarball', 'bad/tarball', '--json']);
     const code = await running.end;
     expect(code, running.stderr).toBe(1);
     const {changes} = JSON.parse(running.stdout) as {
