@@ -53,7 +53,7 @@ describe('without a network', () => {
     const build = ['build', '--offline', '--locked', '--no-test'];
     await run(project, [...build, '-o', 'artifacts'], withoutNetwork);
     const made = artifact(project, 'artifacts');
-    expect(made.map(({path}) => path)).toContain('initrd.img');
+    expect(made.map(({path}) => path)).toContain('root.tar.zst');
 
     await run(project, ['bundle', '-o', 'box.tar', '--offline'], withoutNetwork);
     const manifest = JSON.parse(

@@ -9,18 +9,17 @@ import type {StageContext, StageRunner, StageSuccess} from '../stage.ts';
 import {runTool} from '../tool.ts';
 import {sourceDateEpoch} from '../tree.ts';
 import {takeInventory} from './inventory.ts';
+import {sortPaxRecords} from './pax.ts';
 
 /** Packs a tree into one archive. */
 export const runTarPack: StageRunner = async (context) => {
-  const plan = context.node.params['plan'] as unknown as TarPackPlan;
-  context.progress(`Writing ${plan.fileName}`);
-  const written = await writeTar(context, {
-    place: 'output',
-    name: plan.fileName,
-    compression: plan.compression,
-  });
+  const {fileName, compression} = context.node.params['plan'] as unknown as TarPackPlan;
+  context.progress(`Writing ${fileName}`);
+  const written = await writeTar(context);
   if (!written.ok) return fail({failure: written.error});
-  return told(context, {artifact: plan.fileName, format: 'tar'});
+  const compressed = await compress(context, {compression, to: join(context.output, fileName)});
+  if (!compressed.ok) return fail({failure: compressed.error});
+  return told(context, {artifact: fileName, format: 'tar'});
 };
 
 /**
@@ -29,28 +28,17 @@ export const runTarPack: StageRunner = async (context) => {
  */
 export const runOciPack: StageRunner = async (context) => {
   const plan = context.node.params['plan'] as unknown as OciPackPlan;
-  const {algorithm} = plan.compression;
   context.progress('Writing the layer');
-  const written = await writeTar(context, {
-    place: 'work',
-    name: 'layer.tar',
-    compression: {algorithm: 'none'},
-  });
+  const written = await writeTar(context);
   if (!written.ok) return fail({failure: written.error});
-  const diffId = digestFile(join(context.work, 'layer.tar'));
+  const diffId = digestFile(join(context.work, archive));
   context.progress('Compressing the layer');
-  const compressed = await runTool(context, {
-    program: '/bin/sh',
-    args: () => ['-c', `exec ${compressor(plan.compression)}`],
-    input: (at) => at('work', 'layer.tar'),
-    output: (at) => at('work', 'layer'),
-    shown: [algorithm, 'layer.tar'],
-  });
+  const layer = join(context.work, 'layer');
+  const compressed = await compress(context, {compression: plan.compression, to: layer});
   if (!compressed.ok) return fail({failure: compressed.error});
 
   const blobs = join(context.output, 'blobs/sha256');
   mkdirSync(blobs, {recursive: true});
-  const layer = join(context.work, 'layer');
   const layerDigest = digestFile(layer);
   const layerSize = statSync(layer).size;
   renameSync(layer, join(blobs, layerDigest));
@@ -68,7 +56,11 @@ export const runOciPack: StageRunner = async (context) => {
     mediaType: mediaTypes.manifest,
     config: {mediaType: mediaTypes.config, ...config},
     layers: [
-      {mediaType: `${mediaTypes.layer}+${algorithm}`, digest: `sha256:${layerDigest}`, size: layerSize},
+      {
+        mediaType: `${mediaTypes.layer}+${plan.compression.algorithm}`,
+        digest: `sha256:${layerDigest}`,
+        size: layerSize,
+      },
     ],
   });
   writeJson(join(context.output, 'oci-layout'), {imageLayoutVersion: '1.0.0'});
@@ -93,28 +85,21 @@ const mediaTypes = {
   layer: 'application/vnd.oci.image.layer.v1.tar',
 } as const;
 
-interface TarFile {
-  readonly place: 'output' | 'work';
-  readonly name: string;
-  readonly compression: TarCompression;
-}
+/** The archive in the work folder, before it is compressed. */
+const archive = 'root.tar';
 
 /**
  * One member after the other by name, owners by number, times in whole seconds and no others: a layer's digest tells no
  * more of times, and the rest is of this disk (tar(1), POSIX.1-2001 pax).
  */
-function writeTar(
-  context: StageContext,
-  {place, name, compression}: TarFile,
-): Promise<Result<void, StageFailure>> {
-  return runTool(context, {
+async function writeTar(context: StageContext): Promise<Result<void, StageFailure>> {
+  const written = await runTool(context, {
     program: 'tar',
     tree: {},
     args: (at) => [
       '--create',
       '--file',
-      at(place, name),
-      ...(compression.algorithm === 'none' ? [] : [`--use-compress-program=${compressor(compression)}`]),
+      at('work', archive),
       '--sort=name',
       '--format=posix',
       '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime',
@@ -127,8 +112,32 @@ function writeTar(
       at('tree'),
       '.',
     ],
-    shown: ['tar', name],
+    shown: ['tar', archive],
   });
+  if (written.ok) sortPaxRecords(join(context.work, archive));
+  return written;
+}
+
+/** Moves the archive to `to`, compressed. */
+async function compress(
+  context: StageContext,
+  {compression, to}: {compression: TarCompression; to: string},
+): Promise<Result<void, StageFailure>> {
+  const {algorithm} = compression;
+  if (algorithm === 'none') {
+    renameSync(join(context.work, archive), to);
+    return ok(undefined);
+  }
+  const done = await runTool(context, {
+    program: '/bin/sh',
+    args: () => ['-c', `exec ${compressor(compression)}`],
+    input: (at) => at('work', archive),
+    output: (at) => at('work', 'compressed'),
+    shown: [algorithm, archive],
+  });
+  if (!done.ok) return done;
+  renameSync(join(context.work, 'compressed'), to);
+  return ok(undefined);
 }
 
 /** gzip's header holds no name and no time; zstd gives the same with any number of threads. */
