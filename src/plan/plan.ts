@@ -68,7 +68,7 @@ const versions: Readonly<Record<StageKind, number>> = {
   services: 1,
   adapt: 1,
   initramfs: 1,
-  pack: 4,
+  pack: 5,
   sbom: 1,
   test: 1,
 };

@@ -60,6 +60,8 @@ export function placeOf(cache: string, request: Request): Place {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
   const asked = [
     boot,
+    // Another fgimage on this machine may plan otherwise.
+    packageRoot,
     resolve(file),
     resolve(output),
     images,

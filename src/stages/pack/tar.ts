@@ -103,6 +103,9 @@ async function writeTar(context: StageContext): Promise<Result<void, StageFailur
       '--sort=name',
       '--format=posix',
       '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime',
+      // The tree's own folder has the time of its mount.
+      `--mtime=@${String(sourceDateEpoch(context))}`,
+      '--clamp-mtime',
       '--numeric-owner',
       '--acls',
       '--xattrs',
