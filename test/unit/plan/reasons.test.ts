@@ -305,7 +305,10 @@ describe('a change of one input', () => {
       ['initramfs', 'adapt', 'pack']
         .flatMap((kind) => [`${kind}:web/openstack`, `${kind}:web/hpc`])
         .sort((a, b) => Number(a.endsWith('hpc')) - Number(b.endsWith('hpc')))
-        .map((id) => `${id}: version of the target's code: 1 → 2`),
+        .map((id) => {
+          const {version} = targetOfType(id.replace(/^.*\//, ''));
+          return `${id}: version of the target's code: ${String(version)} → ${String(version + 1)}`;
+        }),
     );
   });
 
