@@ -46,8 +46,18 @@ export function snapshotIds(suites: readonly Pick<LockedSuite, 'date'>[]): reado
 
 const laterHours = [0, 6, 24];
 
-/** What the host's apt knows of archives of snapshots; nothing where it is older than 2.9 and was told nothing. */
+/**
+ * What the host's apt knows of archives of snapshots; nothing where it is older than 2.9 and was told nothing. Every
+ * stage of a locked build wants to know: apt is asked once.
+ */
 export function hostSnapshots(): SnapshotConfiguration {
+  known ??= askHost();
+  return known;
+}
+
+let known: SnapshotConfiguration | undefined;
+
+function askHost(): SnapshotConfiguration {
   try {
     return parseSnapshotConfiguration(
       execFileSync('apt-config', ['dump', 'Acquire::Snapshots::URI'], {encoding: 'utf8'}),

@@ -23,6 +23,7 @@ import {commandResult, scratchFile} from './tree.ts';
  * that all packages of an image are of one moment. It is asked again only by `--refresh`.
  */
 export const runArchive: StageRunner = async (context) => {
+  if (context.offline) return fail({failure: offline});
   const sources = context.node.params['sources'] as unknown as readonly AptSource[];
   const apt = join(context.work, 'apt');
   const lists = join(apt, 'lists');
@@ -40,6 +41,12 @@ export const runArchive: StageRunner = async (context) => {
   } finally {
     if (keys !== undefined) rmSync(keys, {recursive: true, force: true});
   }
+};
+
+const offline: StageFailure = {
+  reason: 'refused',
+  message: 'Package lists are not in the cache, and none are asked for offline',
+  hint: 'Make a lock with "fgimage lock" and bring its packages with "fgimage fetch"; then "fgimage build --offline" works',
 };
 
 function copyKey(key: string, folder: string): string {
