@@ -2,9 +2,9 @@ import {createHash} from 'node:crypto';
 import {link, rm} from 'node:fs/promises';
 import {fail, ok, type Result} from '../../src/result.ts';
 import type {Blob} from './backend.ts';
+import {Background} from './background.ts';
 import {RemoteError, type RemoteErrorKind} from './error.ts';
 import {messageOf, type RemoteSession} from './session.ts';
-import {Slots} from './slots.ts';
 
 /** Why a package could not be had from the remote: `missing` is the usual answer. */
 export interface PackageProblem {
@@ -19,15 +19,13 @@ export interface PackageProblem {
 export class RemotePackages {
   readonly #session: RemoteSession;
   readonly #mayWrite: boolean;
-  readonly #slots: Slots;
+  readonly #background: Background;
   readonly #sent = new Set<string>();
-  readonly #running = new Set<Promise<void>>();
-  readonly #stop = new AbortController();
 
   constructor(session: RemoteSession, {mayWrite}: {readonly mayWrite: boolean}) {
     this.#session = session;
     this.#mayWrite = mayWrite;
-    this.#slots = new Slots(session.options.concurrency ?? 2);
+    this.#background = new Background(session.options.concurrency ?? 2);
   }
 
   /** The remote as a person would say it, without credentials. */
@@ -62,15 +60,15 @@ export class RemotePackages {
   upload(blob: Blob, path: string): void {
     if (!this.#mayWrite || this.#sent.has(blob.sha256)) return;
     this.#sent.add(blob.sha256);
-    const upload = this.#slots.run(async () => {
-      if (this.#isStopped() || this.#session.isLeftAlone) return;
+    this.#background.add(async () => {
+      if (this.#session.isLeftAlone) return;
       // By a name of its own: gc, or a build that wants other bytes by that name, may take the file away.
       const own = this.#session.workFile();
       try {
         await link(path, own);
         await this.#send(blob, own);
       } catch (error) {
-        if (this.#isStopped()) return;
+        if (this.#background.isStopped()) return;
         this.#session.report(error, {
           sort: 'upload',
           message: `A package is not uploaded: ${messageOf(error)}`,
@@ -79,26 +77,16 @@ export class RemotePackages {
         await rm(own, {force: true});
       }
     });
-    this.#running.add(upload);
-    void upload.finally(() => this.#running.delete(upload)); // `finish` waits for it; it does not reject.
   }
 
   /** Waits for all uploads; once `signal` is aborted those that have not begun are dropped. */
-  async finish(signal: AbortSignal | undefined): Promise<void> {
-    const stop = (): void => this.#stop.abort(signal?.reason);
-    if (signal?.aborted === true) stop();
-    signal?.addEventListener('abort', stop, {once: true});
-    await Promise.all(this.#running);
-    signal?.removeEventListener('abort', stop);
-  }
-
-  #isStopped(): boolean {
-    return this.#stop.signal.aborted;
+  finish(signal: AbortSignal | undefined): Promise<void> {
+    return this.#background.finish(signal);
   }
 
   async #send(blob: Blob, path: string): Promise<void> {
     const {backend, count, reads, writes} = this.#session;
-    const {signal} = this.#stop;
+    const {signal} = this.#background;
     if (await reads.make(signal, (one) => backend.hasBlob(blob, one))) return;
     await writes.make(signal, (one) => backend.putBlob(blob, path, one));
     if (backend.dropsUnnamed === true) {

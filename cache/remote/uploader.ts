@@ -3,9 +3,9 @@ import type {ActionRecord} from '../record.ts';
 import {digestFile} from '../tree.ts';
 import {packObject} from './archive.ts';
 import type {Blob} from './backend.ts';
+import {Background} from './background.ts';
 import {messageOf, type RemoteSession} from './session.ts';
 import type {SigningKey} from './signature.ts';
-import {Slots} from './slots.ts';
 import {type RemoteHit, withoutLog, writeWireRecord} from './wire.ts';
 
 export interface UploadSource {
@@ -18,48 +18,36 @@ export interface UploadSource {
 export class Uploader {
   readonly #session: RemoteSession;
   readonly #signingKey: SigningKey;
-  readonly #slots: Slots;
-  readonly #running = new Set<Promise<void>>();
-  readonly #stop = new AbortController();
+  readonly #background: Background;
 
   constructor(session: RemoteSession, signingKey: SigningKey) {
     this.#session = session;
     this.#signingKey = signingKey;
-    this.#slots = new Slots(session.options.concurrency ?? 2);
+    this.#background = new Background(session.options.concurrency ?? 2);
   }
 
   /** Queues an upload. `before`: what the remote knew of the key when this run asked. */
   add(record: ActionRecord, source: UploadSource, before: Promise<RemoteHit | undefined> | undefined): void {
     const session = this.#session;
     const {key, stage} = record;
-    const upload = this.#slots.run(async () => {
+    this.#background.add(async () => {
       const hit = await before;
-      if (this.#isStopped() || session.isLeftAlone || !this.#isNews(record, hit)) return;
+      if (this.#background.isStopped() || session.isLeftAlone || !this.#isNews(record, hit)) return;
       const tell = session.transfer('upload', {key, stage});
       tell('started');
       try {
         tell('done', await this.#put(record, source, hit));
       } catch (error) {
         tell('failed');
-        if (this.#isStopped()) return;
+        if (this.#background.isStopped()) return;
         session.report(error, {sort: 'upload', message: `${stage} is not uploaded: ${messageOf(error)}`});
       }
     });
-    this.#running.add(upload);
-    void upload.finally(() => this.#running.delete(upload)); // `finish` waits for it; it does not reject.
   }
 
   /** Waits for all; once `signal` is aborted those that have not begun are dropped and the others broken off. */
-  async finish(signal: AbortSignal | undefined): Promise<void> {
-    const stop = (): void => this.#stop.abort(signal?.reason);
-    if (signal?.aborted === true) stop();
-    signal?.addEventListener('abort', stop, {once: true});
-    await Promise.all(this.#running);
-    signal?.removeEventListener('abort', stop);
-  }
-
-  #isStopped(): boolean {
-    return this.#stop.signal.aborted;
+  finish(signal: AbortSignal | undefined): Promise<void> {
+    return this.#background.finish(signal);
   }
 
   /** Somebody else's record stays, and so does one that says the same; one that nobody can believe makes room. */
@@ -84,7 +72,7 @@ export class Uploader {
     const wire = log === undefined ? {record: withoutLog(record), object} : {record, object, log: log.blob};
     const bytes = writeWireRecord({version: 1, ...wire}, this.#signingKey);
     const blobs = log === undefined ? [object] : [object, log.blob];
-    await writes.make(this.#stop.signal, (signal) =>
+    await writes.make(this.#background.signal, (signal) =>
       backend.putRecord(record.key, bytes, {blobs, replace, signal}),
     );
     count.uploaded += 1;
@@ -102,7 +90,7 @@ export class Uploader {
     if (known !== undefined && (await this.#has(known))) return {object: known, sentBytes: 0};
     const archive = this.#session.workFile();
     try {
-      const object = await packObject(treeFolder, archive, this.#stop.signal);
+      const object = await packObject(treeFolder, archive, this.#background.signal);
       const sentBytes = await this.#send(object, archive);
       archives.set(digest, object);
       return {object, sentBytes};
@@ -115,7 +103,7 @@ export class Uploader {
   async #send(blob: Blob, path: string): Promise<number> {
     if (await this.#has(blob)) return 0;
     const {backend, broken, writes} = this.#session;
-    await writes.make(this.#stop.signal, (signal) => backend.putBlob(blob, path, signal));
+    await writes.make(this.#background.signal, (signal) => backend.putBlob(blob, path, signal));
     broken.delete(blob.sha256);
     return blob.sizeBytes;
   }
@@ -123,7 +111,7 @@ export class Uploader {
   async #has(blob: Blob): Promise<boolean> {
     const {backend, broken, reads} = this.#session;
     if (broken.has(blob.sha256)) return false;
-    return await reads.make(this.#stop.signal, (signal) => backend.hasBlob(blob, signal));
+    return await reads.make(this.#background.signal, (signal) => backend.hasBlob(blob, signal));
   }
 }
 
