@@ -5,7 +5,7 @@ import {parseLock, writeLock} from '../lock/file.ts';
 import type {Lock} from '../lock/lock.ts';
 import {lockPathOf, lockText} from '../lock/path.ts';
 import {type ResolveRequest, resolveLock} from '../lock/resolve.ts';
-import {droppedStanza} from '../lock/stanza.ts';
+import {droppedStanzas} from '../lock/stanza.ts';
 import type {Plan} from '../plan/plan.ts';
 import {ProjectDigests} from '../run/digest-cache.ts';
 import {runGraph} from '../run/engine.ts';
@@ -70,19 +70,15 @@ export async function relock(options: RelockOptions): Promise<Relocked> {
       update: options.update,
       work: scope.scratch('lock'),
       aptGet: tools.find('apt-get')?.path ?? 'apt-get',
-      stanzaOf: (one, {os, root}) =>
-        droppedStanza(
-          one,
-          {os, root, suites: suitesOf(before)},
-          {
-            packages: store.layout.packages,
-            work: scope.scratch('dropped'),
-            offline: false,
-            log,
-            signal,
-            progress: () => undefined,
-          },
-        ),
+      stanzasOf: (packages, from) =>
+        droppedStanzas(packages, from, {
+          packages: store.layout.packages,
+          work: scope.scratch('dropped'),
+          offline: false,
+          log,
+          signal,
+          progress: options.progress,
+        }),
       log,
       signal,
       progress: options.progress,
@@ -100,10 +96,6 @@ export async function relock(options: RelockOptions): Promise<Relocked> {
     await log.close();
     scope.close();
   }
-}
-
-function suitesOf(lock: Lock | undefined): Lock['archives'][string]['suites'] {
-  return Object.values(lock?.archives ?? {}).flatMap(({suites}) => suites);
 }
 
 /** Runs the archive stages whether or not their lists are known; gives their outputs' folders by stage. */

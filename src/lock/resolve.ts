@@ -16,6 +16,7 @@ import {
   type Solution,
   Solver,
 } from './solver.ts';
+import type {DroppedFrom} from './stanza.ts';
 
 export interface ResolveRequest {
   /** A plan of the whole spec in which archives are asked, with the tools image. */
@@ -26,8 +27,11 @@ export interface ResolveRequest {
   readonly previous?: Lock | undefined;
   /** What is taken anew of what the lock has: nothing, these packages with what they need, or everything. */
   readonly update: 'nothing' | 'all' | readonly string[];
-  /** deb-control(5) with Filename, Size and SHA256 of a package that the lists have no more; undefined: it cannot be had. */
-  readonly stanzaOf: (one: LockedPackage, origin: {os: Os; root: string}) => Promise<string | undefined>;
+  /** Stanzas of packages that the lists have no more, by SHA-256; without those that cannot be had. */
+  readonly stanzasOf: (
+    packages: readonly LockedPackage[],
+    from: DroppedFrom,
+  ) => Promise<ReadonlyMap<string, string>>;
   /** Scratch folder. */
   readonly work: string;
   readonly aptGet: string;
@@ -172,12 +176,22 @@ class ArchiveWork {
     const known = request.update === 'all' ? [] : (previous?.archives[name]?.packages ?? []);
     const additions = new Map<string, string>();
     const kept: LockedPackage[] = [];
+    const isListed = (one: LockedPackage): boolean =>
+      packages.at(one.origin, one.path)?.package.sha256 === one.sha256;
+    const stanzas = await request.stanzasOf(
+      known.filter((one) => !isListed(one)),
+      {
+        os: osOf(node),
+        roots: Object.fromEntries(sources.map(({origin, uri}) => [origin, uri])),
+        suites: previous?.archives[name]?.suites ?? [],
+      },
+    );
     for (const one of known) {
-      if (packages.at(one.origin, one.path)?.package.sha256 === one.sha256) {
+      if (isListed(one)) {
         kept.push(one);
         continue;
       }
-      const stanza = await droppedStanza(one, {node, request, sources});
+      const stanza = stanzas.get(one.sha256);
       const list = listOf(packages, one);
       if (stanza === undefined || list === undefined) {
         request.warn(
@@ -292,14 +306,6 @@ function sourcesOfArchive(node: StageNode): readonly ArchiveSource[] {
 
 function osOf(node: StageNode): Os {
   return node.notes?.['os'] as unknown as Os;
-}
-
-function droppedStanza(
-  one: LockedPackage,
-  {node, request, sources}: {node: StageNode; request: ResolveRequest; sources: readonly ArchiveSource[]},
-): Promise<string | undefined> {
-  const root = sources.find(({origin}) => origin === one.origin)?.uri;
-  return root === undefined ? Promise.resolve(undefined) : request.stanzaOf(one, {os: osOf(node), root});
 }
 
 function nameOf(word: string): string {

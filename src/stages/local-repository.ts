@@ -1,17 +1,14 @@
-import {execFile} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {linkSync, mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {promisify} from 'node:util';
 import {isErrno} from '../errors.ts';
 import {type Brought, bringDebs} from '../lock/bring.ts';
+import {controlFields} from '../lock/control.ts';
 import {debFileName} from '../lock/lock.ts';
 import {wantedDebs} from '../lock/wanted.ts';
 import type {LockedInstall} from '../plan/graph.ts';
 import {ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
-import {cleanEnvironment} from '../sandbox/environment.ts';
-import {tied} from './host-command.ts';
 import type {StageContext} from './stage.ts';
 
 /**
@@ -97,8 +94,6 @@ async function packagesIndex(context: StageContext, locked: LockedInstall, pool:
     .join('\n');
 }
 
-const run = promisify(execFile);
-
 /** What `dpkg-deb --field` says of each package; remembered by digest, as it takes some milliseconds each. */
 async function readControls(
   {store, signal}: StageContext,
@@ -108,22 +103,14 @@ async function readControls(
   const memoOf = (sha256: string): string => `control:${sha256}`;
   const unknown = packages.filter(({sha256}) => store.memo(memoOf(sha256)) === undefined);
   if (unknown.length > 0) {
-    const paths = unknown.map((one) => join(pool, debFileName(one)));
-    const [program, ...parameters] = tied('/bin/sh', '-c', controlScript, 'sh', ...paths);
-    const {stdout} = await run(program, parameters, {
-      env: cleanEnvironment,
+    const controls = await controlFields(
+      unknown.map((one) => join(pool, debFileName(one))),
       signal,
-      maxBuffer: largestOutput,
-      encoding: 'utf8',
-    });
-    const controls = stdout.split('\0').slice(1);
+    );
     for (const [index, {sha256}] of unknown.entries()) store.setMemo(memoOf(sha256), controls[index] ?? '');
   }
   return packages.map(({sha256}) => store.memo(memoOf(sha256)) ?? '');
 }
-
-const largestOutput = 256 << 20;
-const controlScript = 'set -e; for file; do printf "\\000"; dpkg-deb --field "$file"; done';
 
 function releaseFile({
   release,
