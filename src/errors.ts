@@ -41,6 +41,16 @@ export const errorCodes = {
   SIGNATURE_REFUSED: exitCode.usage,
   RECORD_UNUSABLE: exitCode.usage,
   REGISTRY_REFUSED: exitCode.remoteRefused,
+  CATALOG_UNUSABLE: exitCode.hostLacks,
+  /** A file, variable or option that is to hold credentials, or to say whose, does not. */
+  CREDENTIALS_MISSING: exitCode.usage,
+  /** A service does not accept credentials, or what was asked of it. */
+  REMOTE_REFUSED: exitCode.remoteRefused,
+  REMOTE_UNREACHABLE: exitCode.remoteRefused,
+  /** A service did not get ready in time. */
+  REMOTE_TIMEOUT: exitCode.remoteRefused,
+  NAME_TAKEN: exitCode.remoteRefused,
+  POLICY_REFUSED: exitCode.stageFailed,
   CANCELLED: exitCode.cancelled,
 } as const satisfies Record<string, ExitCode>;
 

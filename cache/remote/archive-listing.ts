@@ -1,5 +1,5 @@
+import {RemoteError} from '../../src/http/error.ts';
 import {formatCount} from '../../src/ui/format.ts';
-import {RemoteError} from './error.ts';
 
 /** Files from this size on are looked through for holes. */
 const largeBytes = 16 * 1024 * 1024;

@@ -6,12 +6,12 @@ import {join} from 'node:path';
 import {type Readable, Transform} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import {promisify} from 'node:util';
+import {RemoteError} from '../../src/http/error.ts';
 import {summarizeInWorker} from '../content.ts';
 import type {TreeSummary} from '../tree.ts';
 import {listXattrs} from '../xattrs.ts';
 import {ListingCheck} from './archive-listing.ts';
 import type {Blob} from './backend.ts';
-import {RemoteError} from './error.ts';
 import {requireSuccess, startProgram} from './programs.ts';
 
 /** Attributes that cache/xattrs.ts does not count: notes of overlayfs about this host's inodes, and this host's labels. */

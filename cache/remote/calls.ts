@@ -1,5 +1,5 @@
-import {RemoteError} from './error.ts';
-import {withRetries} from './retry.ts';
+import {RemoteError} from '../../src/http/error.ts';
+import {withRetries} from '../../src/http/retry.ts';
 
 const mostFailuresInARow = 3;
 

@@ -3,8 +3,8 @@ import {createReadStream} from 'node:fs';
 import {link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {isErrno, isNoSpace} from '../../src/errors.ts';
+import {RemoteError} from '../../src/http/error.ts';
 import {type Blob, largestRecordBytes, type PutRecordOptions, type RemoteBackend} from './backend.ts';
-import {RemoteError} from './error.ts';
 import {saveBlob} from './transfer.ts';
 
 const abandonedAfterMs = 24 * 3600 * 1000;

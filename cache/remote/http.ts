@@ -1,7 +1,8 @@
+import {readAll} from '../../src/http/body.ts';
+import {discard, HttpClient, type HttpResponse, whileReading} from '../../src/http/client.ts';
+import {RemoteError} from '../../src/http/error.ts';
 import {type Blob, largestRecordBytes, type PutRecordOptions, type RemoteBackend} from './backend.ts';
-import {RemoteError} from './error.ts';
-import {discard, HttpClient, type HttpResponse, whileReading} from './http-client.ts';
-import {readAll, saveBlob} from './transfer.ts';
+import {saveBlob} from './transfer.ts';
 
 export interface HttpBackendOptions {
   /** Sent as a bearer token (RFC 6750), unless the URL has a user. */
@@ -27,7 +28,7 @@ export class HttpBackend implements RemoteBackend {
     base.pathname = base.pathname.replace(/\/*$/, '/');
     this.#base = base;
     this.name = `${base.origin}${base.pathname.slice(0, -1)}`;
-    this.#client = new HttpClient(this.name, silenceMs);
+    this.#client = new HttpClient(this.name, {silenceMs});
   }
 
   async getRecord(key: string, signal: AbortSignal): Promise<Buffer | undefined> {

@@ -1,6 +1,12 @@
-import {RemoteError} from './error.ts';
-import {discard, HttpClient, type HttpRequest, type HttpResponse, whileReading} from './http-client.ts';
-import {readAll} from './transfer.ts';
+import {readAll} from '../../src/http/body.ts';
+import {
+  discard,
+  HttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  whileReading,
+} from '../../src/http/client.ts';
+import {RemoteError} from '../../src/http/error.ts';
 
 export interface OciClientOptions {
   /** The registry's root, e.g. `https://registry.example.org`. */
@@ -24,7 +30,7 @@ export class OciClient {
 
   constructor(options: OciClientOptions) {
     this.#options = options;
-    this.#http = new HttpClient(options.name, options.silenceMs);
+    this.#http = new HttpClient(options.name, {silenceMs: options.silenceMs});
   }
 
   /** A path like `/v2/…`, or a location that the registry gave. Answers and throws as `HttpClient.send`. */

@@ -1,9 +1,10 @@
 import {createHash} from 'node:crypto';
+import {readAll} from '../../src/http/body.ts';
+import {discard, type FileBody, type HttpResponse, whileReading} from '../../src/http/client.ts';
+import {RemoteError} from '../../src/http/error.ts';
 import {type Blob, largestRecordBytes, type PutRecordOptions, type RemoteBackend} from './backend.ts';
-import {RemoteError} from './error.ts';
-import {discard, type FileBody, type HttpResponse, whileReading} from './http-client.ts';
 import {OciClient, type OciClientOptions} from './oci-client.ts';
-import {readAll, saveBlob} from './transfer.ts';
+import {saveBlob} from './transfer.ts';
 
 export interface OciBackendOptions extends OciClientOptions {
   /** `team/fgimage-cache`: the repository in the registry. */

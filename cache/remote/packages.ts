@@ -1,9 +1,9 @@
 import {createHash} from 'node:crypto';
 import {link, rm} from 'node:fs/promises';
+import {RemoteError, type RemoteErrorKind} from '../../src/http/error.ts';
 import {fail, ok, type Result} from '../../src/result.ts';
 import type {Blob} from './backend.ts';
 import {Background} from './background.ts';
-import {RemoteError, type RemoteErrorKind} from './error.ts';
 import {messageOf, type RemoteSession} from './session.ts';
 
 /** Why a package could not be had from the remote: `missing` is the usual answer. */

@@ -1,8 +1,8 @@
 import {type ChildProcessByStdio, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import type {Readable, Writable} from 'node:stream';
+import {RemoteError} from '../../src/http/error.ts';
 import {printable} from '../../src/ui/format.ts';
-import {RemoteError} from './error.ts';
 
 export type PipedProgram = ChildProcessByStdio<Writable, Readable, Readable>;
 

@@ -1,10 +1,10 @@
 import {rename, rm} from 'node:fs/promises';
+import {RemoteError, type RemoteErrorKind} from '../../src/http/error.ts';
 import {fail, ok, type Result} from '../../src/result.ts';
 import type {ActionRecord} from '../record.ts';
 import type {TreeSummary} from '../tree.ts';
 import {unpackObject} from './archive.ts';
 import type {Blob} from './backend.ts';
-import {RemoteError, type RemoteErrorKind} from './error.ts';
 import {RemotePackages} from './packages.ts';
 import {type RemoteStatus, remoteStatusLine} from './remote-status.ts';
 import {messageOf, type RemoteCacheOptions, RemoteSession} from './session.ts';

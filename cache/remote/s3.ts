@@ -2,11 +2,12 @@ import {createReadStream} from 'node:fs';
 import {Readable} from 'node:stream';
 import type {CompletedPart, S3Client} from '@aws-sdk/client-s3';
 import {isErrno} from '../../src/errors.ts';
+import {isDiskError, readAll} from '../../src/http/body.ts';
+import {defaultSilenceMs} from '../../src/http/client.ts';
+import {RemoteError} from '../../src/http/error.ts';
 import {printable} from '../../src/ui/format.ts';
 import {type Blob, largestRecordBytes, type PutRecordOptions, type RemoteBackend} from './backend.ts';
-import {RemoteError} from './error.ts';
-import {defaultSilenceMs} from './http-client.ts';
-import {isDiskError, readAll, saveBlob} from './transfer.ts';
+import {saveBlob} from './transfer.ts';
 
 export interface S3BackendOptions {
   readonly bucket: string;

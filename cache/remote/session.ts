@@ -1,10 +1,10 @@
 import {randomUUID} from 'node:crypto';
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
+import {RemoteError} from '../../src/http/error.ts';
 import {printable} from '../../src/ui/format.ts';
 import type {Blob, RemoteBackend} from './backend.ts';
 import {LeftAloneError, RemoteCalls} from './calls.ts';
-import {RemoteError} from './error.ts';
 import type {SigningKey, TrustedKey} from './signature.ts';
 import type {IgnoredRecord} from './wire.ts';
 

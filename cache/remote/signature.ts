@@ -7,7 +7,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import {RemoteError} from './error.ts';
+import {RemoteError} from '../../src/http/error.ts';
 
 /** A public key whose records are believed. */
 export interface TrustedKey {

@@ -4,10 +4,10 @@ import {rm} from 'node:fs/promises';
 import type {Readable} from 'node:stream';
 import {Transform} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
-import {isErrno, isNoSpace} from '../../src/errors.ts';
+import {isErrno} from '../../src/errors.ts';
+import {RemoteError} from '../../src/http/error.ts';
 import {formatSize} from '../../src/ui/format.ts';
 import type {Blob} from './backend.ts';
-import {RemoteError} from './error.ts';
 
 export interface SaveOptions {
   /** A new file. */
@@ -55,29 +55,6 @@ export async function saveBlob(
   }
 }
 
-/** Whether an error is of the disk that bytes are written to, and none of the network. */
-export function isDiskError(error: unknown): boolean {
-  return (
-    isNoSpace(error) ||
-    isErrno(error, 'EACCES', 'EEXIST', 'EFBIG', 'EIO', 'EMFILE', 'ENOENT', 'ENOTDIR', 'EROFS')
-  );
-}
-
 function damaged(blob: Blob, why: string): RemoteError {
   return new RemoteError('damaged', `The blob ${blob.sha256.slice(0, 12)} is damaged: ${why}`);
-}
-
-/** All bytes of a stream that should be small. Throws `RemoteError` `damaged` when they are more than `limitBytes`. */
-export async function readAll(source: Readable, limitBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) {
-      source.destroy();
-      throw new RemoteError('damaged', `An answer is larger than ${formatSize(limitBytes)}`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,8 +1,8 @@
 import {createHash} from 'node:crypto';
 import {registryLogin} from '../../cache/remote/docker-auth.ts';
-import {discard, type HttpResponse, whileReading} from '../../cache/remote/http-client.ts';
 import {OciClient} from '../../cache/remote/oci-client.ts';
-import {readAll} from '../../cache/remote/transfer.ts';
+import {readAll} from '../http/body.ts';
+import {discard, type HttpResponse, whileReading} from '../http/client.ts';
 import type {OciReference} from './oci-reference.ts';
 
 /** A manifest, or a small blob, by its bytes. */

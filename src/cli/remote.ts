@@ -1,10 +1,10 @@
 import {readFileSync} from 'node:fs';
-import {RemoteError} from '../../cache/remote/error.ts';
 import {type CacheMode, defaultRemoteMode, parseCacheModes} from '../../cache/remote/mode.ts';
 import {openBackend} from '../../cache/remote/open.ts';
 import {RemoteCache} from '../../cache/remote/remote-cache.ts';
 import {parseSigningKey, parseTrustedKey, type SigningKey} from '../../cache/remote/signature.ts';
 import {FgError, isErrno} from '../errors.ts';
+import {RemoteError} from '../http/error.ts';
 import type {RunScope} from '../run/scope.ts';
 import type {CacheSettings} from '../spec/cache-settings.ts';
 

@@ -1,10 +1,10 @@
-import {RemoteError} from '../../cache/remote/error.ts';
 import {findSets} from '../attest/find-set.ts';
 import {publicKeyLine} from '../attest/public-key.ts';
 import {signSet} from '../attest/signed-set.ts';
 import {readSigner, type Signer} from '../attest/signer.ts';
 import {namespace} from '../attest/sshsig.ts';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
+import {RemoteError} from '../http/error.ts';
 
 export interface SignOptions {
   /** `<image>`, `<image>/<target>`, or a folder. */

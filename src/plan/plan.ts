@@ -68,7 +68,7 @@ const versions: Readonly<Record<StageKind, number>> = {
   services: 1,
   adapt: 1,
   initramfs: 1,
-  pack: 5,
+  pack: 6,
   sbom: 1,
   test: 1,
 };

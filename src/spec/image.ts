@@ -141,9 +141,24 @@ export interface Kernel {
   readonly cmdline?: string;
 }
 
+/** How the disk of targets that have one is divided; what is left out is the target's choice. */
 export interface Storage {
   /** Virtual size of the disk in bytes; absent: fitted to the tree. */
   readonly size_bytes?: number;
+  /** `minimal`: next to nothing is free; it grows at boot. */
+  readonly fit?: 'roomy' | 'minimal';
+  readonly table?: 'gpt' | 'mbr';
+  /** Of the root. */
+  readonly filesystem?: 'ext4' | 'xfs' | 'btrfs';
+  readonly loader?: 'grub' | 'systemd-boot';
+  /** A `/boot` of its own. */
+  readonly boot?: {readonly filesystem: 'ext4' | 'xfs' | 'btrfs'; readonly size_bytes: number};
+  readonly swap_bytes?: number;
+  readonly mounts?: readonly {
+    readonly path: string;
+    readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
+    readonly size_bytes: number;
+  }[];
 }
 
 /** A check in the booted image, goss's vocabulary. */

@@ -21,8 +21,7 @@ export const runBootTest: StageRunner = async (context) => {
     tests: readonly ImageTest[];
   };
   const artifactDir = requiredInput(context, context.node.dependsOn[0] ?? '').path;
-  const files: BootFiles =
-    plan.kind === 'disk' ? {disk: plan.fileName, diskFormat: plan.format} : netbootFiles;
+  const files: BootFiles = plan.kind === 'disk' ? diskFiles(plan) : netbootFiles;
   const checks: CheckResult[] = [];
   const {path: logPath} = context.log;
   for (const boot of boots) {
@@ -55,3 +54,10 @@ export const runBootTest: StageRunner = async (context) => {
   );
   return ok({result: {checks: checks.length}, checks});
 };
+
+function diskFiles({outputs}: DiskPackPlan): BootFiles {
+  const image = outputs.find((output) => output.kind === 'image');
+  if (image === undefined || (image.format !== 'qcow2' && image.format !== 'raw'))
+    throw new Error('There is no disk image to boot');
+  return {disk: image.fileName, diskFormat: image.format};
+}

@@ -1,21 +1,11 @@
 import {z} from 'zod';
-import {line, size} from '../../src/spec/fields.ts';
+import {diskFields, firmwareField, formatField} from '../shared/disk-schema.ts';
 
-/** Options of `targets: {openstack: …}`. Sizes stay text; `sizeBytes` of src/spec/fields.ts reads them. */
+/** Options of `targets: {openstack: …}`. */
 export const schema = z
   .strictObject({
-    format: z.enum(['qcow2', 'raw']).default('qcow2').describe('Format of the disk.'),
-    firmware: z
-      .enum(['bios', 'uefi', 'both'])
-      .default('both')
-      .describe('Firmware that the disk boots under.'),
-    size: size.describe('Virtual size of the disk, instead of storage.size.').exactOptional(),
-    cmdline: line.describe('Appended to the kernel command line.').exactOptional(),
-    test: z
-      .strictObject({memory: size.describe('Memory of the test machine, e.g. 1GiB.').exactOptional()})
-      .describe('The boot test.')
-      .exactOptional(),
+    format: formatField(['qcow2', 'raw', 'vmdk', 'vhd', 'vdi']),
+    firmware: firmwareField('both'),
+    ...diskFields,
   })
   .describe('An OpenStack (Glance) disk image.');
-
-export type OpenstackOptions = z.infer<typeof schema>;

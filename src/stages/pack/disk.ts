@@ -1,6 +1,6 @@
 import {closeSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
-import type {DiskPackPlan} from '../../../targets/contract.ts';
+import type {DiskPackPlan, ImageOutput} from '../../../targets/contract.ts';
 import {packageRoot} from '../../package-root.ts';
 import {derivedUuid} from '../../plan/key.ts';
 import {fail, ok, type Result} from '../../result.ts';
@@ -59,6 +59,7 @@ export const runDiskPack: StageRunner = async (context) => {
     ],
     size.value / mebibyte,
   );
+  const images = plan.outputs.filter((output) => output.kind === 'image');
   const disk = join(context.work, diskFile);
   closeSync(openSync(disk, 'w'));
   truncateSync(disk, size.value);
@@ -71,7 +72,7 @@ export const runDiskPack: StageRunner = async (context) => {
       Promise.resolve(
         writeBiosBoot(context, {disk, partition: partitions.find(({name}) => name === 'bios')}),
       ),
-    () => convert(context, plan),
+    ...images.map((output) => () => convert(context, output)),
   ]) {
     const done = await step();
     if (!done.ok) return fail({failure: done.error});
@@ -79,8 +80,8 @@ export const runDiskPack: StageRunner = async (context) => {
   rmSync(disk);
   return ok({
     result: {
-      artifact: plan.fileName,
-      format: plan.format,
+      artifact: images[0]?.fileName ?? '',
+      format: images[0]?.format ?? '',
       virtual_size_bytes: size.value,
       packages: packages.map(({name, version, architecture}) => ({name, version, architecture})),
       kernels: [...kernels],
@@ -167,12 +168,13 @@ function diskSize(context: StageContext, plan: DiskPackPlan): Result<number, Sta
     0,
   );
   const least = Math.ceil(treeBytes * 1.15) + (espMiB + 192) * mebibyte;
-  if (plan.sizeBytes === undefined) return ok(Math.ceil((least * 1.2) / (gibibyte / 2)) * (gibibyte / 2));
-  if (plan.sizeBytes >= least) return ok(Math.ceil(plan.sizeBytes / mebibyte) * mebibyte);
+  if (plan.storage.sizeBytes === undefined)
+    return ok(Math.ceil((least * 1.2) / (gibibyte / 2)) * (gibibyte / 2));
+  if (plan.storage.sizeBytes >= least) return ok(Math.ceil(plan.storage.sizeBytes / mebibyte) * mebibyte);
   const wanted = `${String(Math.ceil(least / mebibyte))}MiB`;
   return fail({
     reason: 'refused',
-    message: `A disk of ${String(Math.floor(plan.sizeBytes / mebibyte))} MiB is too small for a tree of ${String(Math.ceil(treeBytes / mebibyte))} MiB`,
+    message: `A disk of ${String(Math.floor(plan.storage.sizeBytes / mebibyte))} MiB is too small for a tree of ${String(Math.ceil(treeBytes / mebibyte))} MiB`,
     hint: `Set storage.size to ${wanted} or more, or leave it out to have it fitted`,
   });
 }
@@ -300,7 +302,7 @@ function writeBiosBoot(
   return ok(undefined);
 }
 
-async function convert(context: StageContext, plan: DiskPackPlan): Promise<Result<void, StageFailure>> {
+async function convert(context: StageContext, plan: ImageOutput): Promise<Result<void, StageFailure>> {
   context.progress(`Writing ${plan.fileName}`);
   const compression = plan.format === 'qcow2' ? ['-c', '-o', 'compression_type=zstd'] : [];
   return runTool(context, {

@@ -16,9 +16,9 @@ import {
 } from 'node:fs';
 import {describe, expect, it} from 'vitest';
 import {packObject, unpackObject} from '../../../cache/remote/archive.ts';
-import {RemoteError} from '../../../cache/remote/error.ts';
 import {digestFile, summarizeTree} from '../../../cache/tree.ts';
 import {listXattrs} from '../../../cache/xattrs.ts';
+import {RemoteError} from '../../../src/http/error.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 import {epoch, never, sampleTree, setXattr} from './samples.ts';
 

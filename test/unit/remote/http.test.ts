@@ -4,8 +4,8 @@ import {createServer} from 'node:net';
 import {describe, expect, it} from 'vitest';
 import type {Blob, RemoteBackend} from '../../../cache/remote/backend.ts';
 import {HttpBackend} from '../../../cache/remote/http.ts';
-import {withRetries} from '../../../cache/remote/retry.ts';
 import {sha256} from '../../../cache/tree.ts';
+import {withRetries} from '../../../src/http/retry.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 import {FaultyServer, status, times} from './faulty-server.ts';
 import {keyOf, never} from './samples.ts';
@@ -237,7 +237,7 @@ describe('HttpBackend', () => {
     await expect(put).rejects.toMatchObject({
       kind: 'refused',
       message: `A blob is not taken: ${server.url} answers 403 Forbidden`,
-      hint: 'Check the credentials for this remote cache, and what they allow.',
+      hint: 'Check the credentials for it, and what they allow.',
     });
   });
 

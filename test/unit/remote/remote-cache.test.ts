@@ -344,7 +344,7 @@ describe('RemoteCache', {timeout: 60_000}, () => {
         expect.stringMatching(
           /^Remote cache: customize:[ab]\/packages is not uploaded: A blob is not taken: http:\S+ answers 403 Forbidden$/,
         ),
-        'Check the credentials for this remote cache, and what they allow.',
+        'Check the credentials for it, and what they allow.',
       ],
     ]);
     expect(machine.status()).toMatchObject({uploaded: 0, isLeftAlone: true});

@@ -1,6 +1,5 @@
 import {generateKeyPairSync} from 'node:crypto';
 import {describe, expect, it} from 'vitest';
-import {RemoteError} from '../../../cache/remote/error.ts';
 import {
   canonicalJson,
   generateKeyPair,
@@ -9,6 +8,7 @@ import {
   signText,
   verifyText,
 } from '../../../cache/remote/signature.ts';
+import {RemoteError} from '../../../src/http/error.ts';
 
 describe('keys', () => {
   it('are the same key in each of their forms', () => {

@@ -87,29 +87,32 @@ describe('pack()', () => {
   it('gives a qcow2 disk that is fitted to the tree by default', () => {
     expect(target.pack(image(), schema.parse({}))).toEqual({
       kind: 'disk',
-      format: 'qcow2',
-      fileName: 'disk.qcow2',
       firmware: 'both',
+      loader: 'grub',
       cmdline: 'console=tty0 console=ttyS0,115200n8',
+      storage: {table: 'gpt', root: {filesystem: 'ext4'}, mounts: []},
+      outputs: [{kind: 'image', format: 'qcow2', fileName: 'disk.qcow2'}],
     });
   });
 
   it('takes the size of the target before that of the image', () => {
     const sized = image({storage: {size_bytes: 4 * 2 ** 30}});
-    expect(target.pack(sized, options)).toMatchObject({sizeBytes: 4 * 2 ** 30});
-    expect(target.pack(sized, {...options, size: '8GiB'})).toMatchObject({sizeBytes: 8 * 2 ** 30});
+    expect(target.pack(sized, options)).toMatchObject({storage: {sizeBytes: 4 * 2 ** 30}});
+    expect(target.pack(sized, {...options, size: '8GiB'})).toMatchObject({storage: {sizeBytes: 8 * 2 ** 30}});
   });
 
-  it('names a raw disk by its format', () => {
-    expect(target.pack(image(), {...options, format: 'raw'})).toMatchObject({
-      format: 'raw',
-      fileName: 'disk.raw',
+  it('names the disks by their formats', () => {
+    expect(target.pack(image(), {...options, format: ['raw', 'vmdk']})).toMatchObject({
+      outputs: [
+        {kind: 'image', format: 'raw', fileName: 'disk.raw'},
+        {kind: 'image', format: 'vmdk', fileName: 'disk.vmdk'},
+      ],
     });
   });
 
   it('throws for options that no schema has seen', () => {
-    expect(() => target.pack(image(), {format: 'vmdk', firmware: 'both'})).toThrow(
-      'Unchecked option format: "vmdk"',
+    expect(() => target.pack(image(), {format: 'ovf', firmware: 'both'})).toThrow(
+      'Unchecked option format: "ovf"',
     );
     expect(() => target.pack(image(), {format: 'raw'})).toThrow('Unchecked option firmware');
   });
@@ -122,7 +125,7 @@ describe('boot()', () => {
     ['uefi', ['uefi']],
   ] as const)('boots a disk for %s in each of its ways', (firmware, modes) => {
     expect(target.boot(image(), {...options, firmware})).toEqual(
-      modes.map((mode) => ({kind: 'disk', name: mode, firmware: mode, seed: 'nocloud', memoryMiB: 1024})),
+      modes.map((mode) => ({kind: 'disk', name: mode, firmware: mode, platform: 'nocloud', memoryMiB: 1024})),
     );
   });
 

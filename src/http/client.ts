@@ -2,19 +2,21 @@ import {createReadStream} from 'node:fs';
 import http, {type ClientRequest, type IncomingHttpHeaders, type IncomingMessage} from 'node:http';
 import https from 'node:https';
 import {pipeline} from 'node:stream';
-import {printable} from '../../src/ui/format.ts';
+import {printable} from '../ui/format.ts';
+import {isDiskError} from './body.ts';
 import {RemoteError} from './error.ts';
-import {isDiskError} from './transfer.ts';
 
 /** A part of a file, or all of it. */
 export interface FileBody {
   readonly path: string;
   readonly offset?: number;
   readonly sizeBytes: number;
+  /** Told now and then how many bytes of it were read to be sent. */
+  readonly onProgress?: (sentBytes: number) => void;
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | FileBody;
@@ -33,18 +35,28 @@ export const defaultSilenceMs = 30_000;
 const connectMs = 10_000;
 const mostRedirects = 5;
 
+export interface HttpOptions {
+  readonly silenceMs?: number | undefined;
+  /** Certificates that servers are verified with in the place of Node's own, PEM. */
+  readonly ca?: string | undefined;
+  /** Whether certificates are not verified at all, where a user's configuration says so. */
+  readonly insecure?: boolean;
+}
+
 /**
- * HTTP/1.1 with what a cache needs and fetch lacks: bodies from and to files with their length told, and a limit for
+ * HTTP/1.1 with what caches and registrations need and fetch lacks: bodies from and to files with their length told, and a limit for
  * silence instead of one for the whole. Follows redirects; an `authorization` header goes to its own origin only.
  */
 export class HttpClient {
   readonly #name: string;
   readonly #silenceMs: number;
+  readonly #tls: https.RequestOptions;
 
   /** `name`: the remote, for messages. */
-  constructor(name: string, silenceMs = defaultSilenceMs) {
+  constructor(name: string, {silenceMs = defaultSilenceMs, ca, insecure}: HttpOptions = {}) {
     this.#name = name;
     this.#silenceMs = silenceMs;
+    this.#tls = {...(ca !== undefined && {ca}), ...(insecure === true && {rejectUnauthorized: false})};
   }
 
   /** Gives every answer but redirects, 429 and 5xx; 501 does not pass by itself and is given too. Throws `RemoteError` `unreachable` for these and without an answer. */
@@ -70,9 +82,7 @@ export class HttpClient {
     discard(response);
     const {status} = response;
     const hint =
-      status === 401 || status === 403
-        ? 'Check the credentials for this remote cache, and what they allow.'
-        : undefined;
+      status === 401 || status === 403 ? 'Check the credentials for it, and what they allow.' : undefined;
     return new RemoteError('refused', `${what}: ${this.#name} answers ${statusText(response)}`, {hint});
   }
 
@@ -98,6 +108,7 @@ export class HttpClient {
     return new Promise((resolve, reject) => {
       let answer: IncomingMessage | undefined;
       const request = start(url, {
+        ...this.#tls,
         method,
         signal,
         headers: {
@@ -187,12 +198,13 @@ export async function whileReading<T>(name: string, signal: AbortSignal, read: (
   }
 }
 
-function sendFile(request: ClientRequest, {path, offset = 0, sizeBytes}: FileBody): void {
+function sendFile(request: ClientRequest, {path, offset = 0, sizeBytes, onProgress}: FileBody): void {
   if (sizeBytes === 0) {
     request.end();
     return;
   }
   const file = createReadStream(path, {start: offset, end: offset + sizeBytes - 1});
+  if (onProgress !== undefined) file.on('data', () => onProgress(file.bytesRead));
   // A server may answer, and hang up, before it has read everything: its answer counts.
   pipeline(file, request, () => undefined);
 }

@@ -1,5 +1,5 @@
 /**
- * What kind of trouble a remote cache makes.
+ * What kind of trouble a server makes.
  *
  * - `unreachable`: no answer, a connection that broke, silence, 429 or 5xx; another time it may work
  * - `refused`: the other side answered, and does not want to
@@ -19,7 +19,7 @@ export interface RemoteErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** A remote cache cannot be used, or one call to it failed. Carries no credentials. */
+/** A server cannot be used, or one call to it failed. Carries no credentials. */
 export class RemoteError extends Error {
   readonly kind: RemoteErrorKind;
   readonly hint: string | undefined;

@@ -1,0 +1,131 @@
+import type {Image} from '../../src/spec/image.ts';
+import type {AdaptPlan, TargetFile} from '../contract.ts';
+import {fileFrom} from './files.ts';
+
+export interface CloudGuest {
+  readonly image: Image;
+  /** The target's name, for comments in files. */
+  readonly target: string;
+  /** cloud-init's `datasource_list`, the target's own first; absent: the image has no cloud-init. */
+  readonly datasources?: readonly string[];
+  /** Further lines of cloud.cfg.d. */
+  readonly cloudConfig?: string;
+  /** The whole kernel command line, as GRUB is told again by update-grub. */
+  readonly cmdline: string;
+  readonly packages?: readonly string[];
+  readonly files?: readonly TargetFile[];
+  readonly enable?: readonly string[];
+}
+
+/**
+ * A disk guest of a cloud: DHCP by systemd-networkd on whatever interface there is, OpenSSH with keys only, chrony, a
+ * root that grows, Debian's own packages of the boot loader, and cloud-init for its identity.
+ */
+export function cloudGuest(guest: CloudGuest): AdaptPlan {
+  const {image, datasources, packages = [], files = [], enable = []} = guest;
+  const isBullseye = image.os.release === 'bullseye';
+  return {
+    packages: [
+      ...(datasources === undefined ? [] : ['cloud-init']),
+      'cloud-guest-utils',
+      'fdisk',
+      'e2fsprogs',
+      'dosfstools',
+      'chrony',
+      'openssh-server',
+      ...loaderPackages(image),
+      // Until Debian 12 it is a part of the systemd package.
+      ...(isBullseye ? [] : ['systemd-resolved']),
+      ...packages,
+    ],
+    initramfsPackages: [],
+    initramfsFiles: [],
+    files: [
+      ...(datasources === undefined ? [] : cloudInitFiles(guest, datasources, isBullseye)),
+      fileFrom('shared/files/ethernet.network', '/etc/systemd/network/90-fgimage-ethernet.network'),
+      fileFrom(
+        'shared/files/wait-online.conf',
+        '/etc/systemd/system/systemd-networkd-wait-online.service.d/10-fgimage.conf',
+      ),
+      fileFrom('shared/files/sshd.conf', '/etc/ssh/sshd_config.d/10-fgimage.conf'),
+      ...loaderFiles(guest),
+      ...files,
+    ],
+    services: {
+      enable: [
+        'systemd-networkd.service',
+        ...(isBullseye ? ['systemd-resolved.service'] : []),
+        'chrony.service',
+        'ssh.service',
+        ...enable,
+      ],
+      disable: [],
+      mask: [],
+    },
+  };
+}
+
+function loaderPackages(image: Image): readonly string[] {
+  return image.storage.loader === 'systemd-boot' ? ['systemd-boot'] : ['grub-cloud-amd64'];
+}
+
+function loaderFiles({image, target, cmdline}: CloudGuest): readonly TargetFile[] {
+  if (image.storage.loader === 'systemd-boot') return [];
+  return [
+    {
+      path: '/etc/default/grub.d/50-fgimage.cfg',
+      content: grubDefaults(target, cmdline),
+      permissions: '0644',
+    },
+    // Tells grub-cloud-amd64 that this is an installed disk: from now on its upgrades install GRUB into it.
+    {path: '/etc/grub.d/enable_cloud', content: '', permissions: '0644'},
+  ];
+}
+
+function cloudInitFiles(
+  {target, cloudConfig = ''}: CloudGuest,
+  datasources: readonly string[],
+  isBullseye: boolean,
+): readonly TargetFile[] {
+  return [
+    {
+      path: '/etc/cloud/cloud.cfg.d/90-fgimage.cfg',
+      content: cloudInitConfig(target, datasources) + cloudConfig,
+      permissions: '0644',
+    },
+    fileFrom(
+      isBullseye ? 'shared/files/cloud-network-bullseye.cfg' : 'shared/files/cloud-network.cfg',
+      '/etc/cloud/cloud.cfg.d/91-fgimage-network.cfg',
+    ),
+  ];
+}
+
+function cloudInitConfig(target: string, datasources: readonly string[]): string {
+  return `# fgimage: what a guest of the target ${target} takes from its cloud, and how.
+datasource_list: [${datasources.join(', ')}]
+disable_root: true
+ssh_pwauth: false
+ssh_deletekeys: true
+growpart:
+  mode: auto
+  devices: ['/']
+resize_rootfs: true
+# The image's own locale stays; generating another would take a new guest half a minute.
+locale: false
+apt:
+  preserve_sources_list: true
+`;
+}
+
+/** What update-grub in the guest reads: the same as fgimage wrote into the first grub.cfg. */
+function grubDefaults(target: string, words: string): string {
+  const quoted = words.replaceAll(/["\\$`]/g, '\\$&');
+  return `# Written by fgimage for the target ${target}.
+GRUB_TIMEOUT=1
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="${quoted}"
+GRUB_TERMINAL="console serial"
+GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
+GRUB_DISABLE_OS_PROBER=true
+`;
+}
