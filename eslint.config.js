@@ -11,7 +11,7 @@ const layering = [
 ];
 
 export default tseslint.config(
-  {ignores: ['dist/', 'node_modules/', 'eslint.config.js', 'scripts/', 'test/fixtures/']},
+  {ignores: ['dist/', 'node_modules/', 'eslint.config.js', 'scripts/', 'test/fixtures/', 'docs/']},
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},

@@ -41,6 +41,8 @@ export const errorCodes = {
   SIGNATURE_REFUSED: exitCode.usage,
   RECORD_UNUSABLE: exitCode.usage,
   REGISTRY_REFUSED: exitCode.remoteRefused,
+  /** A target of the project is none. */
+  TARGET_INVALID: exitCode.usage,
   CATALOG_UNUSABLE: exitCode.hostLacks,
   /** A file, variable or option that is to hold credentials, or to say whose, does not. */
   CREDENTIALS_MISSING: exitCode.usage,
@@ -51,6 +53,7 @@ export const errorCodes = {
   REMOTE_TIMEOUT: exitCode.remoteRefused,
   NAME_TAKEN: exitCode.remoteRefused,
   POLICY_REFUSED: exitCode.stageFailed,
+  POLICY_INVALID: exitCode.usage,
   CANCELLED: exitCode.cancelled,
 } as const satisfies Record<string, ExitCode>;
 

@@ -17,6 +17,8 @@ export interface Target {
   boot(image: Image, options: JsonObject): readonly BootPlan[];
   /** How artifacts are made known to the infrastructure; absent: they are files, and nothing more. Loaded on demand. */
   readonly registrar?: () => Promise<OpenRegistrar>;
+  /** What `register.name` is where the spec says nothing; absent: `{image}`. With `{digest}` where names are unique. */
+  readonly usualName?: string;
 }
 
 /** The target's options under `targets.<name>`, without `type`. Kept in `schema.ts` so that zod loads on demand. */

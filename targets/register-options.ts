@@ -1,11 +1,9 @@
 import {z} from 'zod';
 import {complaint, form, line} from '../src/spec/fields.ts';
+import {nameWords} from './name-words.ts';
 
 /** A duration, in the words of src/duration.ts. */
 const duration = form(/^[1-9]\d{0,5}[smhdw]$/, 'a duration', 'Write a whole number and s, m, h, d or w: 30m');
-
-/** What `{…}` in a name may stand for; src/register/name.ts fills it in. */
-export const nameWords = ['image', 'target', 'release', 'architecture', 'digest'] as const;
 
 const name = line.superRefine((text, context) => {
   for (const {1: word = ''} of text.matchAll(/\{([^{}]*)\}/g)) {

@@ -1,9 +1,9 @@
 import {createHash} from 'node:crypto';
+import {OciClient, type OciClientOptions} from '../../src/clients/oci/client.ts';
 import {readAll} from '../../src/http/body.ts';
 import {discard, type FileBody, type HttpResponse, whileReading} from '../../src/http/client.ts';
 import {RemoteError} from '../../src/http/error.ts';
 import {type Blob, largestRecordBytes, type PutRecordOptions, type RemoteBackend} from './backend.ts';
-import {OciClient, type OciClientOptions} from './oci-client.ts';
 import {saveBlob} from './transfer.ts';
 
 export interface OciBackendOptions extends OciClientOptions {

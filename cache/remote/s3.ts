@@ -1,7 +1,8 @@
 import {createReadStream} from 'node:fs';
 import {Readable} from 'node:stream';
 import type {CompletedPart, S3Client} from '@aws-sdk/client-s3';
-import {isErrno} from '../../src/errors.ts';
+import {silentLogger} from '../../src/clients/aws/config.ts';
+import {type AwsSdk, loadAwsSdk} from '../../src/clients/aws/sdk.ts';
 import {isDiskError, readAll} from '../../src/http/body.ts';
 import {defaultSilenceMs} from '../../src/http/client.ts';
 import {RemoteError} from '../../src/http/error.ts';
@@ -21,7 +22,7 @@ export interface S3BackendOptions {
   readonly partBytes?: number | undefined;
 }
 
-type Sdk = typeof import('@aws-sdk/client-s3');
+type Sdk = AwsSdk<'s3'>;
 
 interface Connection {
   readonly sdk: Sdk;
@@ -208,12 +209,11 @@ async function connect({
   region,
   silenceMs = defaultSilenceMs,
 }: S3BackendOptions): Promise<Connection> {
-  const sdk = await loadSdk();
+  const sdk = await loadAwsSdk('s3', 'A remote cache in S3');
   const client = new sdk.S3Client({
     ...(endpoint === undefined ? {} : {endpoint, forcePathStyle: true}),
     ...(region === undefined ? (endpoint === undefined ? {} : {region: 'us-east-1'}) : {region}),
-    // It would write to the terminal by itself otherwise.
-    logger: {trace: silent, debug: silent, info: silent, warn: silent, error: silent},
+    logger: silentLogger,
     // fgimage makes calls again itself.
     maxAttempts: 1,
     // Newer checksums of the SDK are unknown to other servers, and every blob has its SHA-256.
@@ -222,24 +222,6 @@ async function connect({
     requestHandler: {connectionTimeout: Math.min(10_000, silenceMs), socketTimeout: silenceMs},
   });
   return {sdk, client};
-}
-
-function silent(): void {
-  // What went wrong is in the error that is thrown.
-}
-
-async function loadSdk(): Promise<Sdk> {
-  // Which releases of Node the SDK will support is no news for who builds images.
-  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-  try {
-    return await import('@aws-sdk/client-s3');
-  } catch (error) {
-    if (!isErrno(error, 'ERR_MODULE_NOT_FOUND')) throw error;
-    throw new RemoteError('usage', 'A remote cache in S3 needs the package @aws-sdk/client-s3', {
-      hint: 'Install it beside fgimage: npm install @aws-sdk/client-s3',
-      cause: error,
-    });
-  }
 }
 
 function statusOf(error: unknown): number | undefined {

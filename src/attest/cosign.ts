@@ -1,8 +1,8 @@
 import {createPublicKey, type KeyObject, verify} from 'node:crypto';
+import type {OciReference} from '../clients/oci/reference.ts';
+import {manifestType, type Registry, type Stored, stored} from '../clients/oci/registry.ts';
 import {fail, ok, type Result} from '../result.ts';
-import type {OciReference} from './oci-reference.ts';
 import {readPublicKeyLine} from './public-key.ts';
-import {manifestType, type Registry, type Stored, stored} from './registry.ts';
 import type {Signer} from './signer.ts';
 
 /**

@@ -28,6 +28,8 @@ export function publicOptions(image: Image): JsonObject {
     storage: image.storage,
     // What a check says or awaits may be anything.
     tests: image.tests.map((test) => ({kind: test.kind, ...digestOf(test)})),
+    // Says nothing of how the image was made, only who may have it.
+    policy: undefined,
     targets: image.targets.map(({name, type, options}) => ({name, type, options: withoutSecrets(options)})),
   };
   return JSON.parse(JSON.stringify(fields)) as JsonObject;

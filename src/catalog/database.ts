@@ -21,7 +21,8 @@ const migrations: readonly string[] = [
   `CREATE TABLE registrations (
      id INTEGER PRIMARY KEY, lineage TEXT NOT NULL, image TEXT NOT NULL, target TEXT NOT NULL, type TEXT NOT NULL,
      endpoint TEXT NOT NULL, remote_id TEXT, name TEXT NOT NULL, digest TEXT NOT NULL, properties TEXT NOT NULL,
-     belongings TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, begun_at INTEGER NOT NULL, changed_at INTEGER NOT NULL
+     belongings TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, begun_at INTEGER NOT NULL,
+     changed_at INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX registrations_lineage ON registrations (lineage, endpoint);
    CREATE TABLE verdicts (

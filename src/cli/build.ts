@@ -19,8 +19,10 @@ import type {RunScope} from '../run/scope.ts';
 import {TraceRecorder} from '../run/trace.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
 import {createView, type View, type ViewMode} from '../ui/view.ts';
+import {cancelOnSignals} from './cancel.ts';
 import {type Finished, finishDelivery} from './finish.ts';
 import {lockRoot, StaleLock} from './read-lock.ts';
+import {narrow, type RunPurpose, spoiltContent} from './run-stages.ts';
 import {
   openSession,
   openStore,
@@ -44,38 +46,56 @@ export interface BuildOptions extends SessionOptions {
 }
 
 /** `fgimage build`: everything from the spec to booted artifacts in the output folder. `signal` cancels it. */
-export async function runBuild(options: BuildOptions, signal?: AbortSignal): Promise<ExitCode> {
+export function runBuild(options: BuildOptions, signal?: AbortSignal): Promise<ExitCode> {
+  return runStages(options, undefined, signal);
+}
+
+/**
+ * Runs the stages that a purpose needs, with the same view, history, signals and exit codes as a build. An ordinary user's
+ * command starts once more in a user namespace where a stage must run: then the purpose's `after` is called there.
+ */
+export async function runStages(
+  options: BuildOptions,
+  purpose: RunPurpose | undefined,
+  signal?: AbortSignal,
+): Promise<ExitCode> {
   try {
-    return await buildAll(options, signal);
+    return await buildAll(options, purpose, signal);
   } catch (error) {
     // Between the stages too, the disk of the cache may get full.
     throw diskError(error, cacheFolder(options.cacheDir)) ?? error;
   }
 }
 
-async function buildAll(options: BuildOptions, signal: AbortSignal | undefined): Promise<ExitCode> {
+async function buildAll(
+  options: BuildOptions,
+  purpose: RunPurpose | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ExitCode> {
   process.umask(0o022);
   const capacity = hostCapacity({jobs: options.jobs, pools: parsePools(options.pools)});
   const warnings: RunEvent[] = [];
   let emit = (event: RunEvent): void => void warnings.push(event);
   const warn = (message: string, hint?: string): void =>
     emit({type: 'warning', time: Date.now(), message, ...(hint === undefined ? {} : {hint})});
-  const session = await openSession(options, {look: false, warn}).catch(async (error: unknown) => {
+  const opened = await openSession(options, {look: false, warn}).catch(async (error: unknown) => {
     if (!(error instanceof StaleLock) || options.locked || options.offline) throw error;
     return await renewLock(options, error, warn);
   });
-  if (typeof session === 'number') return session;
+  if (typeof opened === 'number') return opened;
   try {
+    await purpose?.prepare?.(opened);
+    const session = purpose === undefined ? opened : narrow(opened, purpose);
     if (!isRoot() && !isComplete(await peekSession(session, AbortSignal.timeout(peekTimeoutMs)))) {
-      session.store.close();
+      opened.store.close();
       if (!canEnterUserNamespace()) await refuseUserNamespace(cacheFolder(options.cacheDir));
       return (await enterUserNamespace(signal)) as ExitCode;
     }
-    const run = new BuildRun(session, {...options, capacity});
+    const run = new BuildRun(session, {...options, capacity, purpose});
     emit = (event) => run.emit(event);
     return await run.build(warnings, signal);
   } finally {
-    session.store.close();
+    opened.store.close();
   }
 }
 
@@ -111,10 +131,12 @@ const peekTimeoutMs = 60_000;
 /** How often an artifact is made again that was spoilt in the cache. */
 const mostTurns = 3;
 
+type RunOptions = BuildOptions & {readonly capacity: Capacity; readonly purpose: RunPurpose | undefined};
+
 /** One run of a plan: what is told, who listens, what is handed out. */
 class BuildRun {
   readonly #session: Session;
-  readonly #options: BuildOptions & {readonly capacity: Capacity};
+  readonly #options: RunOptions;
   readonly #view: View;
   readonly #history: RunHistory;
   readonly #sequenced: (event: RunEvent) => void;
@@ -122,11 +144,11 @@ class BuildRun {
   #locate: Promise<SpecLocator> | undefined;
   readonly #command = ['fgimage', ...process.argv.slice(2)].join(' ');
 
-  constructor(session: Session, options: BuildOptions & {readonly capacity: Capacity}) {
+  constructor(session: Session, options: RunOptions) {
     this.#session = session;
     this.#options = options;
-    const {mode, verbose, replay, color} = options;
-    this.#view = createView({mode, verbose, replay, stream: process.stdout, color});
+    const {mode, verbose, replay, color, purpose} = options;
+    this.#view = createView({mode, verbose, replay, stream: purpose?.stream ?? process.stdout, color});
     this.#history = new RunHistory(session.store.database, {file: session.spec.file, command: this.#command});
     this.#sequenced = sequence((event) => {
       this.#view.handle(event);
@@ -149,7 +171,14 @@ class BuildRun {
 
   async build(warnings: readonly RunEvent[], signal: AbortSignal | undefined): Promise<ExitCode> {
     const startedAt = Date.now();
-    const abort = cancelOnSignal(this.#view, signal);
+    // The first signal ends the run in good order, the second at once.
+    using abort = cancelOnSignals(() => {
+      void this.#view.close();
+      process.exit(exitCode.cancelled);
+    });
+    const cancel = (): void => abort.abort();
+    signal?.addEventListener('abort', cancel, {once: true});
+    if (signal?.aborted === true) cancel();
     const {scope} = this.#session;
     try {
       this.#session.store.sweep();
@@ -159,39 +188,51 @@ class BuildRun {
       const {states, outputs} = await this.#runAndDeliver(scope, abort.signal);
       await this.#session.remote?.finish(abort.signal);
       this.#session.store.flush();
-      await this.#finish({states, outputs, startedAt, cancelled: abort.signal.aborted});
-      return abort.signal.aborted ? exitCode.cancelled : exitCodeOf(states);
+      const code = abort.signal.aborted ? exitCode.done : await this.#after(states, outputs, abort.signal);
+      await this.#finish({states, outputs, startedAt, code, cancelled: abort.signal.aborted});
+      return abort.signal.aborted ? exitCode.cancelled : exitCodeOf(states) || code;
     } finally {
       scope.close();
       await this.#view.close();
-      abort.dispose();
+      signal?.removeEventListener('abort', cancel);
     }
   }
 
-  /** An artifact that turns out spoilt when it is handed out is set aside, and the graph is run once more. */
+  #after(
+    states: ReadonlyMap<string, StageState>,
+    outputs: readonly Output[],
+    signal: AbortSignal,
+  ): Promise<ExitCode> {
+    const emit = (event: RunEvent): void => this.emit(event);
+    const done = {session: this.#session, states, outputs, emit, signal};
+    return this.#options.purpose?.after?.(done) ?? Promise.resolve(exitCode.done);
+  }
+
+  /** Content that turns out spoilt when it is handed out or to be read is set aside, and the graph is run once more. */
   async #runAndDeliver(
     scope: RunScope,
     signal: AbortSignal,
   ): Promise<{states: ReadonlyMap<string, StageState>; outputs: readonly Output[]}> {
     const {plan, store} = this.#session;
+    const {purpose} = this.#options;
     for (let turn = 1; ; turn += 1) {
       const states = await this.#run(scope, signal);
       const finished: Finished[] = [];
-      for (const delivery of plan.deliveries) {
-        const one = finishDelivery(delivery, {session: this.#session, states});
-        finished.push(one);
-        if (one.ok) continue;
-        this.emit({
-          type: 'content-corrupt',
-          time: Date.now(),
-          stage: one.stage,
-          digest: one.digest,
-          problem: `${one.spoilt} is not what it was`,
-          place: store.quarantine(one.digest),
-        });
+      for (const delivery of purpose?.handOut === false ? [] : plan.deliveries)
+        finished.push(finishDelivery(delivery, {session: this.#session, states}));
+      const read = purpose === undefined ? [] : await spoiltContent(this.#session, states, purpose);
+      const spoilt = [
+        ...read,
+        ...finished.flatMap((one) =>
+          one.ok ? [] : [{stage: one.stage, digest: one.digest, problem: `${one.spoilt} is not what it was`}],
+        ),
+      ];
+      for (const one of spoilt) {
+        const place = store.quarantine(one.digest);
+        this.emit({type: 'content-corrupt', time: Date.now(), ...one, place});
       }
       const outputs = finished.flatMap((one) => (one.ok ? [one.output] : []));
-      if (outputs.length === finished.length) return {states, outputs};
+      if (spoilt.length === 0 || signal.aborted) return {states, outputs};
       if (turn === mostTurns) {
         const folder = store.layout.root;
         throw new FgError('CACHE_UNUSABLE', `What is written to the cache ${folder} comes back changed`, {
@@ -296,11 +337,14 @@ class BuildRun {
     states,
     outputs,
     startedAt,
+    code,
     cancelled,
   }: {
     states: ReadonlyMap<string, StageState>;
     outputs: readonly Output[];
     startedAt: number;
+    /** Of what was done after the stages. */
+    code: ExitCode;
     cancelled: boolean;
   }): Promise<void> {
     const {store, remote, spec} = this.#session;
@@ -311,7 +355,11 @@ class BuildRun {
     const finished: RunEvent = {
       type: 'run-finished',
       time: Date.now(),
-      outcome: cancelled ? 'cancelled' : counts.failed + counts.skipped > 0 ? 'failed' : 'done',
+      outcome: cancelled
+        ? 'cancelled'
+        : counts.failed + counts.skipped > 0 || code !== exitCode.done
+          ? 'failed'
+          : 'done',
       durationMs: Date.now() - startedAt,
       stages: counts,
       savedMs: this.#history.savedMs,
@@ -326,7 +374,8 @@ class BuildRun {
     // What this run used is in the history, so that gc knows; whoever reads the events hears the end last.
     this.#history.note(finished);
     if (ran && spec.cache.gc !== undefined) await this.#tidyUp(spec.cache.gc);
-    if (finished.outcome === 'done') await this.#remember(states, outputs);
+    if (finished.outcome === 'done' && this.#options.purpose === undefined)
+      await this.#remember(states, outputs);
     this.#sequenced(finished);
   }
 
@@ -341,33 +390,6 @@ class BuildRun {
     const tidied = autoCollect(this.#session.store, bounds);
     if (tidied.state === 'failed') this.emit({type: 'warning', time: Date.now(), message: tidied.message});
   }
-}
-
-/** The first signal ends the run in good order, the second at once. */
-function cancelOnSignal(
-  view: View,
-  outer: AbortSignal | undefined,
-): {readonly signal: AbortSignal; dispose: () => void} {
-  const controller = new AbortController();
-  const cancel = (): void => {
-    if (controller.signal.aborted) {
-      void view.close();
-      process.exit(exitCode.cancelled);
-    }
-    controller.abort();
-  };
-  const cancelOnce = (): void => controller.abort();
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, cancel);
-  outer?.addEventListener('abort', cancelOnce, {once: true});
-  if (outer?.aborted === true) controller.abort();
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      for (const signal of signals) process.off(signal, cancel);
-      outer?.removeEventListener('abort', cancelOnce);
-    },
-  };
 }
 
 function countStates(states: ReadonlyMap<string, StageState>): {

@@ -11,6 +11,7 @@ import type {Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import {CommandLog} from '../sandbox/process.ts';
 import {formatCount, formatSize, printable} from '../ui/format.ts';
+import {cancelOnSignals} from './cancel.ts';
 import {lockRoot} from './read-lock.ts';
 import {openSession, type Session, type SessionOptions} from './session.ts';
 import {sourceArchives} from './source-archives.ts';
@@ -73,14 +74,11 @@ export async function withLockedSession<T>(
   use: (session: Session, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   process.umask(0o022);
-  const stop = new AbortController();
-  const cancel = (): void => stop.abort();
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  using stop = cancelOnSignals();
   const locked = {...options, useLock: true, locked: true};
   const session = await openSession(locked, {look: false, warn});
   try {
     if (session.lock !== undefined) keepLocked(session.store, lockRoot(session.lock));
-    for (const one of signals) process.on(one, cancel);
     return await use(session, stop.signal);
   } catch (error) {
     if (stop.signal.aborted) throw new FgError('CANCELLED', 'Cancelled: what was fetched is kept');
@@ -89,7 +87,6 @@ export async function withLockedSession<T>(
     await session.remote?.finish(stop.signal);
     session.scope.close();
     session.store.close();
-    for (const one of signals) process.off(one, cancel);
   }
 }
 

@@ -9,6 +9,7 @@ import {ProjectDigests} from '../run/digest-cache.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
 import {formatCount, printable} from '../ui/format.ts';
 import {createStyle} from '../ui/style.ts';
+import {cancelOnSignals} from './cancel.ts';
 import {formatLockChanges} from './diff-text.ts';
 import {readLock, StaleLock} from './read-lock.ts';
 import {type Relocked, type RelockOptions, relock} from './relock.ts';
@@ -123,9 +124,7 @@ export async function relockFor(
   {file, color}: Pick<LockOptions, 'file' | 'color'>,
   rest: Pick<RelockOptions, 'store' | 'update' | 'dryRun'>,
 ): Promise<Relocked> {
-  const abort = new AbortController();
-  const cancel = (): void => abort.abort();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, cancel);
+  using abort = cancelOnSignals();
   const say = (text: string): void => void process.stderr.write(`${printable(text)}\n`);
   try {
     return await relock({
@@ -140,8 +139,6 @@ export async function relockFor(
     if (abort.signal.aborted)
       throw new FgError('CANCELLED', 'Cancelled: the lock is as it was', {cause: error});
     throw error;
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, cancel);
   }
 }
 

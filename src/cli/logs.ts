@@ -162,7 +162,7 @@ const stateWords: Readonly<Record<PastState, string>> = {
 };
 
 /** The order in which stages of each kind come (docs/architecture.md). */
-const kinds = ['archive', 'base', 'customize', 'initramfs', 'adapt', 'pack', 'sbom', 'test'];
+const kinds = ['archive', 'base', 'customize', 'initramfs', 'adapt', 'pack', 'sbom', 'test', 'vet'];
 
 function rank({stage}: PastStage): number {
   return kinds.indexOf(stage.split(':')[0] ?? '');

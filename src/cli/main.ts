@@ -19,7 +19,9 @@ import {
 } from './flags.ts';
 import {addLockCommands} from './lock-commands.ts';
 import {flag, type Options, text} from './options.ts';
+import {addRegisterCommands} from './register-commands.ts';
 import {printError, run} from './run-command.ts';
+import {addVetCommands} from './vet-commands.ts';
 
 /**
  * The command line: words to options, errors to texts and exit codes. Each command loads its own code, so that
@@ -43,18 +45,21 @@ addFlags(cli.command('build [...images]', 'Build the images of a spec, or those 
   .example('fgimage build web --target openstack --no-test')
   .option('--bundle <archive>', 'Build what an archive of fgimage bundle holds, without a network')
   .option('--unpack <folder>', 'With --bundle: keep its project in this new folder')
+  .option('--register', 'Then have the infrastructures know what was built, as fgimage register does')
   .action((images: string[], options: Options) =>
     run(
       options,
       async () => {
         const build = buildOptions(images, options);
         const bundle = text(options, 'bundle');
+        if (flag(options, 'register'))
+          return (await import('./register.ts')).runRegister(build, {handOut: true});
         if (bundle === undefined) return (await import('./build.ts')).runBuild(build);
         const {runBundleBuild} = await import('./bundle-build.ts');
         return runBundleBuild({bundle, unpack: text(options, 'unpack'), build});
       },
       async () =>
-        options['bundle'] === undefined
+        options['bundle'] === undefined && !flag(options, 'register')
           ? (await import('./quick.ts')).quickBuild(buildOptions(images, options))
           : undefined,
     ),
@@ -270,6 +275,8 @@ addLockCommands(cli);
 addBundleCommands(cli);
 addCompareCommands(cli);
 addAttestCommands(cli);
+addRegisterCommands(cli);
+addVetCommands(cli);
 
 cli
   .command('doctor', 'Say what this host has, lacks, and how to get it')

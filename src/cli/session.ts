@@ -1,7 +1,8 @@
 import {diskError} from '../../cache/disk-error.ts';
 import type {RemoteCache} from '../../cache/remote/remote-cache.ts';
 import {Store} from '../../cache/store.ts';
-import {targetOfType} from '../../targets/registry.ts';
+import type {Target} from '../../targets/contract.ts';
+import {targetFinder} from '../../targets/registry.ts';
 import {FgError, isErrno} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {refuseNetworkFileSystem} from '../host/file-system.ts';
@@ -32,6 +33,8 @@ export interface SessionOptions {
   readonly images: readonly string[];
   readonly targets: readonly string[];
   readonly test: boolean;
+  /** Whether trees are vetted. */
+  readonly vet?: boolean;
   readonly color: boolean;
   /** Words that name stages which are to run whether or not their key is known. */
   readonly force: readonly string[];
@@ -151,6 +154,7 @@ export async function planSpec(
   {
     store,
     test,
+    vet = false,
     images,
     targets,
     digests,
@@ -159,6 +163,7 @@ export async function planSpec(
   }: {
     store: Store;
     test: boolean;
+    vet?: boolean;
     images: readonly string[];
     targets: readonly string[];
     digests?: ProjectDigests;
@@ -185,9 +190,10 @@ export async function planSpec(
   return planImages({
     images: spec.images,
     projectDir: spec.projectDir,
-    targetOfType,
+    targetOfType: await targetsOf(spec),
     archiveOf,
     test,
+    vet,
     onlyImages: images,
     onlyTargets: targets,
     environment: cleanEnvironment,
@@ -196,6 +202,11 @@ export async function planSpec(
     lock: lock === 'to be made' ? undefined : lock,
     toolsImage: lock !== undefined && !hostTools,
   });
+}
+
+/** Finds the targets that a spec names. */
+export function targetsOf({projectDir, images}: ReadSpec): Promise<(type: string) => Target> {
+  return targetFinder(projectDir, new Set(images.flatMap(({targets}) => targets.map(({type}) => type))));
 }
 
 /** Opens the cache; what a user can mend about the folder is an `FgError`. */

@@ -76,8 +76,8 @@ async function signInRegistry(
 
 /** A registry's repository by its reference. Throws `FgError` for one that is none. */
 export async function openRegistry(text: string, env: NodeJS.ProcessEnv) {
-  const {readReference} = await import('../attest/oci-reference.ts');
-  const {Registry} = await import('../attest/registry.ts');
+  const {readReference} = await import('../clients/oci/reference.ts');
+  const {Registry} = await import('../clients/oci/registry.ts');
   const read = readReference(text);
   if (!read.ok)
     throw new FgError('USAGE', `Cannot make sense of ${text}: ${read.error}`, {

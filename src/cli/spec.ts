@@ -13,6 +13,8 @@ import type {LoadedSpec} from '../spec/load.ts';
 export interface ReadSpec {
   readonly file: string;
   readonly projectDir: string;
+  /** Of the project. */
+  readonly name: string;
   /** SHA-256 over the spec and the files it extends. */
   readonly digest: string;
   readonly images: readonly Image[];
@@ -52,6 +54,7 @@ export async function readSpec(file: string, {color}: {color: boolean}): Promise
   return {
     file: spec.file,
     projectDir: spec.projectDir,
+    name: spec.name,
     digest: sha256(spec.files.map(({sha256: digest}) => digest).join()),
     images: spec.images,
     packagePositions: Object.fromEntries(positions),
@@ -69,7 +72,7 @@ export async function readSpecWithMemory(
   file: string,
   {color, store}: {color: boolean; store: Store},
 ): Promise<ReadSpec> {
-  const memo = `spec:${packageVersion()}:${resolve(file)}`;
+  const memo = `spec:2:${packageVersion()}:${resolve(file)}`;
   const known = store.memo(memo);
   if (known !== undefined) {
     const remembered = JSON.parse(known) as ReadSpec;

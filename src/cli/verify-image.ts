@@ -26,6 +26,7 @@ import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user
 import type {Position} from '../spec/diagnostic.ts';
 import {createStyle} from '../ui/style.ts';
 import {createView, type ViewMode} from '../ui/view.ts';
+import {cancelOnSignals} from './cancel.ts';
 import {openSession, peekSession, refuseUserNamespace, type Session, type SessionOptions} from './session.ts';
 import {specLocator} from './spec.ts';
 import {type FirstDifference, formatVerdict, type Verdict} from './verify-text.ts';
@@ -87,7 +88,7 @@ export async function runVerify(options: VerifyOptions): Promise<ExitCode> {
 class Verification {
   readonly #session: Session;
   readonly #options: VerifyOptions;
-  readonly #abort = new AbortController();
+  readonly #abort = cancelOnSignals();
   /** What the stages gave that the artifact was made by, by stage. */
   readonly #digests = new Map<string, string>();
 
@@ -98,9 +99,6 @@ class Verification {
 
   async run(): Promise<ExitCode> {
     const {store, plan} = this.#session;
-    const onSignal = (signal: NodeJS.Signals): void => this.#abort.abort(signal);
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-    for (const signal of signals) process.on(signal, onSignal);
     store.sweep();
     const run = store.openRun();
     try {
@@ -125,7 +123,7 @@ class Verification {
     } finally {
       if (existsSync(join(run.path, 'cache'))) this.#say('Removing the second build');
       store.closeRun(run);
-      for (const signal of signals) process.off(signal, onSignal);
+      this.#abort[Symbol.dispose]();
     }
   }
 

@@ -7,6 +7,7 @@ import {fileSystemOf} from '../host/file-system.ts';
 import {copiedFolders} from '../plan/fingerprint.ts';
 import {failedSinceVariable} from '../run/history.ts';
 import {formatCount, printable} from '../ui/format.ts';
+import {cancelOnSignals} from './cancel.ts';
 import {openSession, peekSession, type Session, type SessionOptions} from './session.ts';
 import {defaultPollMs, type FileChange, FileWatcher, type WatchedInputs} from './watch-files.ts';
 import {type WatchNote, type WatchPlan, watchLoop} from './watch-loop.ts';
@@ -23,15 +24,9 @@ export interface WatchOptions extends SessionOptions {
  */
 export async function runWatch({pollMs, ...session}: WatchOptions): Promise<ExitCode> {
   const project = dirname(resolve(session.file));
-  const ends = new AbortController();
   const builds = new Builds(process.argv.slice(2));
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (ends.signal.aborted) builds.kill(signal);
-    else ends.abort(signal);
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, onSignal);
+  using ends = cancelOnSignals((signal) => builds.kill(signal));
   const watcher = new FileWatcher({
     pollMs: pollMs ?? networkPollMs(project, say),
     ignored: [resolve(session.output), cacheFolder(session.cacheDir)],
@@ -55,7 +50,6 @@ export async function runWatch({pollMs, ...session}: WatchOptions): Promise<Exit
     });
   } finally {
     watcher.close();
-    for (const signal of signals) process.off(signal, onSignal);
   }
 }
 

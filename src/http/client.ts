@@ -21,6 +21,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | FileBody;
   readonly signal: AbortSignal;
+  /** `refuse`: a body that holds credentials goes to this URL and to no other; the redirect is given as the answer. */
+  readonly redirects?: 'refuse';
 }
 
 export interface HttpResponse {
@@ -34,6 +36,7 @@ export interface HttpResponse {
 export const defaultSilenceMs = 30_000;
 const connectMs = 10_000;
 const mostRedirects = 5;
+const continueMs = 3000;
 
 export interface HttpOptions {
   readonly silenceMs?: number | undefined;
@@ -41,6 +44,8 @@ export interface HttpOptions {
   readonly ca?: string | undefined;
   /** Whether certificates are not verified at all, where a user's configuration says so. */
   readonly insecure?: boolean;
+  /** `given`: 429 and 5xx are answers too, for services that say in them what is wrong. */
+  readonly serverErrors?: 'thrown' | 'given';
 }
 
 /**
@@ -51,11 +56,13 @@ export class HttpClient {
   readonly #name: string;
   readonly #silenceMs: number;
   readonly #tls: https.RequestOptions;
+  readonly #givesServerErrors: boolean;
 
   /** `name`: the remote, for messages. */
-  constructor(name: string, {silenceMs = defaultSilenceMs, ca, insecure}: HttpOptions = {}) {
+  constructor(name: string, {silenceMs = defaultSilenceMs, ca, insecure, serverErrors}: HttpOptions = {}) {
     this.#name = name;
     this.#silenceMs = silenceMs;
+    this.#givesServerErrors = serverErrors === 'given';
     this.#tls = {...(ca !== undefined && {ca}), ...(insecure === true && {rejectUnauthorized: false})};
   }
 
@@ -65,8 +72,9 @@ export class HttpClient {
     for (let redirects = 0; ; redirects += 1) {
       const response = await this.#once({...request, url, ...(headers === undefined ? {} : {headers})});
       const {location} = response.headers;
-      if (!isRedirect(response.status, request.method) || location === undefined) {
-        if (isPassing(response.status)) throw this.#overloaded(response);
+      const isFinal = request.redirects === 'refuse' || !isRedirect(response.status, request.method);
+      if (isFinal || location === undefined) {
+        if (!this.#givesServerErrors && isPassing(response.status)) throw this.#overloaded(response);
         return response;
       }
       discard(response);
@@ -135,6 +143,7 @@ export class HttpClient {
         resolve({status: response.statusCode ?? 0, headers: response.headers, body: response});
       });
       if (body === undefined || Buffer.isBuffer(body)) request.end(body);
+      else if (headers?.['expect'] === '100-continue') whenWanted(request, () => sendFile(request, body));
       else sendFile(request, body);
     });
   }
@@ -198,6 +207,18 @@ export async function whileReading<T>(name: string, signal: AbortSignal, read: (
   }
 }
 
+/** RFC 9110, 10.1.1: a server that refuses says so before anything is sent; one that says nothing gets it nevertheless. */
+function whenWanted(request: ClientRequest, send: () => void): void {
+  const timer = setTimeout(begin, continueMs);
+  function begin(): void {
+    clearTimeout(timer);
+    request.off('continue', begin);
+    send();
+  }
+  request.once('continue', begin);
+  for (const end of ['response', 'error', 'close']) request.once(end, () => clearTimeout(timer));
+}
+
 function sendFile(request: ClientRequest, {path, offset = 0, sizeBytes, onProgress}: FileBody): void {
   if (sizeBytes === 0) {
     request.end();
@@ -218,9 +239,11 @@ function isPassing(status: number): boolean {
   return status === 429 || (status >= 500 && status !== 501);
 }
 
+const credentialHeaders = new Set(['authorization', 'x-auth-token']);
+
 function withoutAuthorization(headers: HttpRequest['headers']): HttpRequest['headers'] {
   return Object.fromEntries(
-    Object.entries(headers ?? {}).filter(([name]) => name.toLowerCase() !== 'authorization'),
+    Object.entries(headers ?? {}).filter(([name]) => !credentialHeaders.has(name.toLowerCase())),
   );
 }
 

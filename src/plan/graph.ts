@@ -15,7 +15,8 @@ export type StageKind =
   | 'initramfs'
   | 'pack'
   | 'sbom'
-  | 'test';
+  | 'test'
+  | 'vet';
 
 /** A node of the graph: pure data. `src/stages` knows how each kind runs. */
 export interface StageNode {

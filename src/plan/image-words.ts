@@ -1,18 +1,22 @@
-import type {PackPlan} from '../../targets/contract.ts';
+import type {BootPlan, DiskOutput, DiskPackPlan, PackPlan} from '../../targets/contract.ts';
 import type {Image, JsonObject, JsonValue, PackageRequest} from '../spec/image.ts';
 import type {Origin} from './graph.ts';
 
 /** What an image says that reaches its targets through the plans that they make of it. */
 export function platformNotes({kernel, storage, hostname}: Image): JsonObject {
   const {cmdline} = kernel;
-  return json({'kernel.cmdline': cmdline, 'storage.size': storage.size_bytes, hostname}) as JsonObject;
+  const {size_bytes: size, swap_bytes: swap, ...rest} = storage;
+  const said = Object.entries({size, swap, ...rest}).map(
+    ([key, value]) => [`storage.${key}`, value] as const,
+  );
+  return json({'kernel.cmdline': cmdline, ...Object.fromEntries(said), hostname}) as JsonObject;
 }
 
 /** The programs that shape an artifact. */
 export function packPrograms(plan: PackPlan): readonly string[] {
   switch (plan.kind) {
     case 'disk':
-      return ['sfdisk', 'mke2fs', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img'];
+      return diskPrograms(plan);
     case 'netboot':
       return ['mksquashfs'];
     case 'tar':
@@ -21,6 +25,36 @@ export function packPrograms(plan: PackPlan): readonly string[] {
       return algorithm === 'none' ? ['tar'] : ['tar', algorithm === 'gzip' ? 'gzip' : 'zstd'];
     }
   }
+}
+
+function diskPrograms({storage, loader, firmware, outputs}: DiskPackPlan): readonly string[] {
+  const {table, root, boot, mounts} = storage;
+  const filesystems = [root, ...(boot === undefined ? [] : [boot]), ...mounts].map(
+    ({filesystem}) => filesystem,
+  );
+  const files: readonly DiskOutput[] = [
+    ...outputs,
+    ...outputs.flatMap((output) => (output.kind === 'archive' ? output.members : [])),
+  ];
+  const programs: readonly (readonly [boolean, readonly string[]])[] = [
+    [table !== 'none', ['sfdisk']],
+    [filesystems.includes('ext4'), ['mke2fs']],
+    // The others are written here, from an archive.
+    [filesystems.some((one) => one !== 'ext4'), ['tar']],
+    [table !== 'none' && loader !== 'none' && firmware !== 'bios', ['mkfs.vfat', 'mmd', 'mcopy']],
+    // Always: a change of the format is to be told as that alone.
+    [true, ['qemu-img']],
+    [files.some((file) => 'gzip' in file && file.gzip), ['gzip']],
+  ];
+  return programs.flatMap(([used, names]) => (used ? names : []));
+}
+
+/** The boots that a disk is made for: a loader may know one firmware only. */
+export function possibleBoots(plan: PackPlan, boots: readonly BootPlan[]): readonly BootPlan[] {
+  if (plan.kind !== 'disk' || plan.firmware === 'both') return boots;
+  return boots.filter(
+    (boot) => boot.kind !== 'disk' || boot.direct === true || boot.firmware === plan.firmware,
+  );
 }
 
 /** A parameter that has the name of the key that it comes from. */

@@ -37,7 +37,7 @@ export function namedTree(nodes: readonly StageNode[], name: string): NamedTree 
 }
 
 function treeAfter(nodes: readonly StageNode[], node: StageNode): NamedTree {
-  if (['archive', 'initramfs', 'pack', 'sbom', 'test'].includes(node.kind)) {
+  if (['archive', 'initramfs', 'pack', 'sbom', 'test', 'vet'].includes(node.kind)) {
     throw new FgError('USAGE', `The stage ${node.id} makes no tree of an image`, {
       hint: 'Name a base, customize or adapt stage, or just an image',
     });

@@ -5,12 +5,13 @@ import type {Image, ImageTarget, Os, Repository} from '../spec/image.ts';
 import {Archives, type ArchiveUris} from './archives.ts';
 import {type DigestCache, expandCopies, fingerprint} from './fingerprint.ts';
 import type {Origin, StageKind, StageNode} from './graph.ts';
-import {json, packPrograms, platformNotes} from './image-words.ts';
+import {json, packPrograms, platformNotes, possibleBoots} from './image-words.ts';
 import {canonicalDigest} from './key.ts';
 import {type Installing, type InstallRequest, LockReader} from './locked.ts';
 import {imageParts, type Part} from './parts.ts';
 import {sbomInputs} from './sbom-node.ts';
 import {readTools} from './template.ts';
+import {vetNode} from './vet-node.ts';
 
 export interface PlanRequest {
   readonly images: readonly Image[];
@@ -20,6 +21,8 @@ export interface PlanRequest {
   readonly archiveOf: (os: Os) => ArchiveUris;
   /** Whether artifacts are booted. */
   readonly test: boolean;
+  /** Whether trees are vetted; absent: they are not. */
+  readonly vet?: boolean;
   /** Names of images to build, and of targets; empty: all. */
   readonly onlyImages: readonly string[];
   readonly onlyTargets: readonly string[];
@@ -49,7 +52,11 @@ export interface Delivery {
   readonly pack: string;
   /** The stage that tells what is inside. */
   readonly sbom: string;
+  /** Whether there is a way to boot it, whether or not this plan does. */
+  readonly boots: boolean;
   readonly test?: string;
+  /** The stage that looks for what should not be in the tree. */
+  readonly vet?: string;
 }
 
 /**
@@ -68,9 +75,10 @@ const versions: Readonly<Record<StageKind, number>> = {
   services: 1,
   adapt: 1,
   initramfs: 1,
-  pack: 6,
+  pack: 7,
   sbom: 1,
-  test: 1,
+  test: 2,
+  vet: 1,
 };
 
 /** Turns images into the stage graph. Reads the project's files to fingerprint them, and nothing else. */
@@ -189,8 +197,22 @@ class Builder {
       layers: [...layers, adapt],
       params: {...told.params, ...epoch},
     });
-    const boots = target.boot(image, options);
-    if (!this.#request.test || boots.length === 0) return {image, target: name, pack, sbom};
+    const looks = {image, target: name, images: this.#request.images, repositories, sbom};
+    const vetted =
+      this.#request.vet !== true
+        ? {}
+        : {
+            vet: this.#add({
+              ...common,
+              ...vetNode(
+                {...looks, sources: this.#archives.imageSources(image.os), layers: [...layers, adapt], epoch},
+                (id) => this.#byId.get(id),
+              ),
+            }),
+          };
+    const boots = possibleBoots(packPlan, target.boot(image, options));
+    const made = {image, target: name, pack, sbom, boots: boots.length > 0, ...vetted};
+    if (!this.#request.test || boots.length === 0) return made;
     const test = this.#add({
       ...common,
       id: `test:${of}`,
@@ -201,7 +223,7 @@ class Builder {
       params: {plan: json(packPlan), boots: json(boots), tests: json(image.tests)},
       tools: ['qemu-system-x86_64'],
     });
-    return {image, target: name, pack, sbom, test};
+    return {...made, test};
   }
 
   async #customize(image: Image): Promise<Customized> {

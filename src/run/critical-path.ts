@@ -65,6 +65,10 @@ function workOf(events: Iterable<RunEvent>): ReadonlyMap<string, Work> {
       case 'run-started':
       case 'stage-progress':
       case 'stage-log':
+      case 'registration-started':
+      case 'registration-progress':
+      case 'registration-finished':
+      case 'registration-failed':
       case 'content-corrupt':
       case 'warning':
       case 'run-finished':

@@ -33,4 +33,5 @@ const typicalSeconds: Readonly<Record<StageKind, number>> = {
   pack: 9,
   sbom: 2,
   test: 240,
+  vet: 4,
 };

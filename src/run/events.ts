@@ -1,4 +1,5 @@
 import type {Reason} from '../plan/explain.ts';
+import type {RegistrationEvent} from './registration-events.ts';
 
 /**
  * Everything that happens in a run, as one closed union. The runner emits; the terminal view, plain lines and
@@ -17,6 +18,7 @@ export type RunEvent =
   | StageFinished
   | StageFailed
   | StageSkipped
+  | RegistrationEvent
   | ContentCorrupt
   | Warning
   | RunFinished;

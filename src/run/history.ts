@@ -116,6 +116,10 @@ export class RunHistory {
       case 'stage-waiting':
       case 'stage-progress':
       case 'stage-log':
+      case 'registration-started':
+      case 'registration-progress':
+      case 'registration-finished':
+      case 'registration-failed':
       case 'content-corrupt':
       case 'warning':
         break;

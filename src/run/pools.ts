@@ -27,6 +27,7 @@ export function needOf(kind: StageKind): Need {
     case 'adapt':
     case 'initramfs':
     case 'sbom':
+    case 'vet':
       return {cpu: 1, memory: 512};
     case 'pack':
       return {cpu: 1, memory: 1024};

@@ -139,6 +139,10 @@ function instant(event: RunEvent, micros: (time: number) => number): readonly Tr
     case 'stage-log':
     case 'stage-finished':
     case 'stage-failed':
+    case 'registration-started':
+    case 'registration-progress':
+    case 'registration-finished':
+    case 'registration-failed':
     case 'stage-skipped':
       return [];
   }
@@ -198,6 +202,17 @@ function slicesOf(events: readonly RunEvent[]): readonly Slice[] {
       case 'stage-skipped':
         close(event.stage, event.time, {state: 'cancelled'});
         break;
+      case 'registration-started': {
+        const {registration: name, time: from, digest} = event;
+        open.set(name, {name, category: 'stage', from, args: {digest}});
+        break;
+      }
+      case 'registration-finished':
+        close(event.registration, event.time, {state: event.did, id: event.id, endpoint: event.endpoint});
+        break;
+      case 'registration-failed':
+        close(event.registration, event.time, {state: 'failed', reason: event.code});
+        break;
       case 'stage-fetched': {
         const {stage: name, time, durationMs, from, sizeBytes} = event;
         slices.push({name, category: 'fetch', from: time - durationMs, to: time, args: {from, sizeBytes}});
@@ -208,6 +223,7 @@ function slicesOf(events: readonly RunEvent[]): readonly Slice[] {
       case 'stage-planned':
       case 'stage-progress':
       case 'stage-log':
+      case 'registration-progress':
       case 'content-corrupt':
       case 'warning':
         break;

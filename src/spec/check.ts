@@ -1,3 +1,4 @@
+import {checkStorage} from './check-storage.ts';
 import {diagnosticAt, quote} from './diagnostic.ts';
 import type {ImageTree} from './images.ts';
 import {unitName} from './normalise.ts';
@@ -24,6 +25,7 @@ export function checkImage({body}: ImageTree, report: Reporter): void {
   for (const step of itemsAt(body, 'provision')) checkStep(step, report);
   for (const test of itemsAt(body, 'tests')) checkTest(test, report);
   checkTimezone(body, report);
+  checkStorage(body, report);
 }
 
 function checkOs(body: Tree, report: Reporter): void {

@@ -1,3 +1,5 @@
+import type {PolicySettings} from './policy.ts';
+
 /**
  * The abstract image: one entry of a spec after `extends`, `images`, `matrix`, `from` and the defaults are folded
  * in. Bound to no infrastructure. Plain JSON, in the spelling of fgimage.yaml, so that `fgimage config` prints it
@@ -27,6 +29,8 @@ export interface Image {
   readonly kernel: Kernel;
   readonly storage: Storage;
   readonly tests: readonly ImageTest[];
+  /** What must hold before it is registered, where the spec says anything of it. */
+  readonly policy?: PolicySettings;
   readonly targets: readonly ImageTarget[];
 }
 

@@ -56,11 +56,20 @@ function targetsSchema(generic: JsonSchema, types: readonly string[]): JsonSchem
       {
         type: 'object',
         properties: Object.fromEntries(bare),
-        additionalProperties: {anyOf: [{const: false}, ...named]},
+        additionalProperties: {anyOf: [{const: false}, ...named, ownTarget]},
       },
     ],
   };
 }
+
+/** A target of the project: what it takes only its own code knows. */
+const ownTarget = {
+  type: 'object',
+  additionalProperties: true,
+  properties: {
+    type: {type: 'string', pattern: '^\\./', description: 'A folder of the project with a target.'},
+  },
+};
 
 /** Each type's options with `type` beside them. */
 async function targetDefinitions(targets: TargetSchemas): Promise<JsonSchema> {

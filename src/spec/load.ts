@@ -1,9 +1,12 @@
+import {readFileSync} from 'node:fs';
 import {dirname, isAbsolute, join, relative, resolve} from 'node:path';
+import {sha256} from '../../cache/tree.ts';
 import {targetSchemas} from '../../targets/schemas.ts';
 import {fail, ok, type Result} from '../result.ts';
 import {type CacheSettings, readCacheSettings} from './cache-settings.ts';
 import {checkImage} from './check.ts';
 import {checkPaths} from './check-paths.ts';
+import {checkTargets} from './check-targets.ts';
 import {type Diagnostic, type Position, sortDiagnostics} from './diagnostic.ts';
 import {checkShape} from './explain.ts';
 import type {Image, ImageTarget} from './image.ts';
@@ -11,13 +14,14 @@ import {expandImages, type ImageTree} from './images.ts';
 import {mergeMaps} from './merge.ts';
 import {normaliseImage} from './normalise.ts';
 import {parseTree} from './parse.ts';
+import {checkPolicyTargets} from './policy.ts';
 import {Project} from './project.ts';
 import {provisionKinds} from './provision-kinds.ts';
 import {Reporter} from './report.ts';
 import {type ImageEntry, type SpecSchemas, specSchemas} from './schema.ts';
 import {positionOf, readSource, type SourceFile} from './source.ts';
-import {readTargets, type TargetSchemas} from './targets.ts';
-import {type MapTree, nearestTree, type Path, textAt, toJson, withEntries} from './tree.ts';
+import {readTargets, type TargetSchemas, type TargetTypes} from './targets.ts';
+import {entriesAt, type MapTree, nearestTree, type Path, textAt, toJson, withEntries} from './tree.ts';
 
 export interface LoadOptions {
   /** The spec, relative to `cwd`. */
@@ -36,7 +40,7 @@ export interface LoadedSpec {
   readonly name: string;
   /** An image comes after the one it is built on. */
   readonly images: readonly Image[];
-  /** Every spec file that was read, with absolute paths, the main one first. */
+  /** Every spec file that was read, and the files of the project's own targets, with absolute paths, the main one first. */
   readonly files: readonly {readonly path: string; readonly sha256: string}[];
   readonly warnings: readonly Diagnostic[];
   readonly cache: CacheSettings;
@@ -64,7 +68,8 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
   if (reading.broken) return fail(sortDiagnostics(report.diagnostics, order));
 
   const merged = layers.reduce((base, over) => mergeMaps(base, over));
-  const found = await readImages(merged, {project, report, targets: options.targets ?? targetSchemas});
+  const targets = {schemas: options.targets ?? targetSchemas, project, files: new Set<string>()};
+  const found = await readImages(merged, {project, report, targets});
   const diagnostics = sortDiagnostics(report.diagnostics, order);
   if (report.failed) return fail(diagnostics);
 
@@ -83,7 +88,10 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
     projectDir: project.dir,
     name: textAt(merged, 'name')?.value ?? '',
     images,
-    files: reading.sources.map(({absolute, sha256}) => ({path: absolute, sha256})),
+    files: [
+      ...reading.sources.map((source) => ({path: source.absolute, sha256: source.sha256})),
+      ...[...targets.files].map((path) => ({path, sha256: sha256(readFileSync(path))})),
+    ],
     warnings: diagnostics,
     cache: readCacheSettings(cacheJson(merged)),
     locate: (image, path) =>
@@ -107,7 +115,7 @@ interface FoundImage {
 interface ImageReading {
   readonly project: Project;
   readonly report: Reporter;
-  readonly targets: TargetSchemas;
+  readonly targets: TargetTypes;
 }
 
 async function readImages(merged: MapTree, {project, report, targets}: ImageReading): Promise<FoundImage[]> {
@@ -128,9 +136,18 @@ async function readImages(merged: MapTree, {project, report, targets}: ImageRead
   const found: FoundImage[] = [];
   for (const tree of expandImages(merged, report)) {
     checkImage(tree, report);
+    checkTargets(tree.body, report);
     await checkPaths(tree, {project, kinds, report});
     found.push({tree, targets: await readTargets(tree.body, targets, report)});
   }
+  checkPolicyTargets(
+    found.map(({tree}) => tree.body),
+    {
+      targets: found.flatMap(({tree}) => entriesAt(tree.body, 'targets').map(([name]) => name)),
+      types: Object.keys(targets.schemas),
+      report,
+    },
+  );
   return found;
 }
 

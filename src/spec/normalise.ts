@@ -10,10 +10,12 @@ import type {
   PackageRequest,
   Provisioner,
   Services,
+  Storage,
   User,
   WriteFile,
 } from './image.ts';
 import {codeName} from './images.ts';
+import {normalisePolicy} from './policy.ts';
 import type {ProvisionKinds} from './provision-kinds.ts';
 import type {ImageEntry} from './schema.ts';
 
@@ -32,7 +34,6 @@ export interface NormaliseOptions {
 /** What an image says, with every default filled in. The entry has passed the schema and all checks. */
 export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Image {
   const {name, from, targets} = options;
-  const size = entry.storage?.size;
   return {
     name,
     ...defined({description: entry.description}),
@@ -50,8 +51,9 @@ export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Im
     services: normaliseServices(entry.services ?? {}),
     ...defined({hostname: entry.hostname, locale: entry.locale, timezone: entry.timezone}),
     kernel: entry.kernel ?? {},
-    storage: size === undefined ? {} : {size_bytes: sizeBytes(size)},
+    storage: normaliseStorage(entry.storage ?? {}),
     tests: (entry.tests ?? []).map(normaliseTest),
+    ...defined({policy: entry.policy === undefined ? undefined : normalisePolicy(entry.policy)}),
     targets,
   };
 }
@@ -156,6 +158,27 @@ function normaliseProvisioner(
 function normaliseServices({enable = [], disable = [], mask = []}: Written<'services'>): Services {
   const names = (units: readonly string[]): string[] => [...new Set(units.map(unitName))];
   return {enable: names(enable), disable: names(disable), mask: names(mask)};
+}
+
+function normaliseStorage({size, boot, swap, mounts, ...said}: Written<'storage'>): Storage {
+  const usual = said.filesystem ?? 'ext4';
+  return {
+    ...(size === undefined ? {} : {size_bytes: sizeBytes(size)}),
+    ...said,
+    ...(boot === undefined
+      ? {}
+      : {boot: {filesystem: boot.filesystem ?? 'ext4', size_bytes: sizeBytes(boot.size)}}),
+    ...(swap === undefined ? {} : {swap_bytes: sizeBytes(swap)}),
+    ...(mounts === undefined
+      ? {}
+      : {
+          mounts: mounts.map((mount) => ({
+            path: mount.path,
+            filesystem: mount.filesystem ?? usual,
+            size_bytes: sizeBytes(mount.size),
+          })),
+        }),
+  };
 }
 
 function normaliseTest(entry: WrittenItem<'tests'>): ImageTest {

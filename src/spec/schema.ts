@@ -23,6 +23,7 @@ import {
   uri,
   userName,
 } from './fields.ts';
+import {Policy} from './policy.ts';
 import {type ProvisionSchema, provisionSchema} from './provision-kinds.ts';
 
 /**
@@ -162,10 +163,42 @@ export const Kernel = z
   })
   .describe('The kernel.');
 
+const filesystem = z.enum(['ext4', 'xfs', 'btrfs']);
+
 export const Storage = z
   .strictObject({
     size: size
       .describe('Virtual size of the disk, e.g. 8GiB; fitted to the content where it is left out.')
+      .exactOptional(),
+    fit: z
+      .enum(['roomy', 'minimal'])
+      .describe(
+        'How a fitted disk is: a third of the root free, or next to nothing; roomy where it is left out.',
+      )
+      .exactOptional(),
+    table: z.enum(['gpt', 'mbr']).describe('Partition table; gpt where it is left out.').exactOptional(),
+    filesystem: filesystem.describe('File system of the root; ext4 where it is left out.').exactOptional(),
+    loader: z
+      .enum(['grub', 'systemd-boot'])
+      .describe('Boot loader; grub where it is left out. systemd-boot starts under UEFI only.')
+      .exactOptional(),
+    boot: z
+      .strictObject({
+        size: size.describe('Its size, e.g. 1GiB.'),
+        filesystem: filesystem.describe('ext4 where it is left out.').exactOptional(),
+      })
+      .describe('A partition of its own for /boot.')
+      .exactOptional(),
+    swap: size.describe('A swap partition of this size.').exactOptional(),
+    mounts: z
+      .array(
+        z.strictObject({
+          path: imagePath.describe('Where it is mounted; what the image has there lies in it.'),
+          size: size.describe('Its size, e.g. 4GiB.'),
+          filesystem: filesystem.describe("The root's where it is left out.").exactOptional(),
+        }),
+      )
+      .describe('Further partitions.')
       .exactOptional(),
   })
   .describe('The disk of targets that have one.');
@@ -236,6 +269,7 @@ function imageShape(provision: ProvisionSchema) {
     kernel: Kernel.exactOptional(),
     storage: Storage.exactOptional(),
     tests: z.array(TestEntry).describe('Checks in the booted image.').exactOptional(),
+    policy: Policy.exactOptional(),
     targets: Targets.exactOptional(),
   };
 }

@@ -11,6 +11,7 @@ import type {CheckResult} from '../run/events.ts';
 import type {ImageTest} from '../spec/image.ts';
 import {requiredInput} from './inputs.ts';
 import type {StageRunner} from './stage.ts';
+import {diskFiles} from './test/artifact-files.ts';
 import {type BootFiles, bootAndCheck} from './test/boot.ts';
 
 /** `test:<target>`: boots the artifact in every way the target promises, and checks it from inside. */
@@ -21,7 +22,9 @@ export const runBootTest: StageRunner = async (context) => {
     tests: readonly ImageTest[];
   };
   const artifactDir = requiredInput(context, context.node.dependsOn[0] ?? '').path;
-  const files: BootFiles = plan.kind === 'disk' ? diskFiles(plan) : netbootFiles;
+  const {work: workDir, signal} = context;
+  const files: BootFiles =
+    plan.kind === 'disk' ? await diskFiles(plan, {artifactDir, workDir, signal}) : netbootFiles;
   const checks: CheckResult[] = [];
   const {path: logPath} = context.log;
   for (const boot of boots) {
@@ -31,9 +34,9 @@ export const runBootTest: StageRunner = async (context) => {
       artifactDir,
       files,
       tests,
-      workDir: context.work,
+      workDir,
       logPath,
-      signal: context.signal,
+      signal,
       onProgress: (message) => context.progress(`${boot.name}: ${message}`),
     });
     checks.push(...report.checks);
@@ -54,10 +57,3 @@ export const runBootTest: StageRunner = async (context) => {
   );
   return ok({result: {checks: checks.length}, checks});
 };
-
-function diskFiles({outputs}: DiskPackPlan): BootFiles {
-  const image = outputs.find((output) => output.kind === 'image');
-  if (image === undefined || (image.format !== 'qcow2' && image.format !== 'raw'))
-    throw new Error('There is no disk image to boot');
-  return {disk: image.fileName, diskFormat: image.format};
-}

@@ -18,6 +18,7 @@ const runners: Readonly<Record<StageKind, () => Promise<StageRunner>>> = {
   pack: () => Promise.resolve(runPack),
   sbom: async () => (await import('./sbom.ts')).runSbom,
   test: async () => (await import('./boot-test.ts')).runBootTest,
+  vet: async () => (await import('./vet.ts')).runVet,
 };
 
 export function stageRunner(kind: StageKind): Promise<StageRunner> {

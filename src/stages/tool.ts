@@ -45,6 +45,11 @@ export function runTool(context: StageContext, request: ToolCommand): Promise<Re
     : runInToolsImage(context, request);
 }
 
+/** How a program is called: by its name in the tools image, by its path on the host. */
+export function toolPath(context: StageContext, program: string): string {
+  return context.node.toolsFrom !== undefined || program.startsWith('/') ? program : context.tool(program);
+}
+
 /** Where the tools image has the stage's folders, beside `toolsTreePath`. */
 const toolsFolders = {work: '/run/fgimage/work', output: '/run/fgimage/output'} as const;
 
@@ -74,7 +79,7 @@ function runInToolsImage(context: StageContext, request: ToolCommand): Promise<R
 async function runOnHost(context: StageContext, request: ToolCommand): Promise<Result<void, StageFailure>> {
   const {program, tree} = request;
   const at = placesIn({tree: mountPoint(context), work: context.work, output: context.output});
-  const path = program.startsWith('/') ? program : context.tool(program);
+  const path = toolPath(context, program);
   const command = commandOf(path, {request, at});
   if (tree !== undefined)
     return runInTree(context, {...treeRequest(request), inside: 'host', command, binds: tree.binds ?? []});

@@ -1,6 +1,7 @@
 import {failureReason} from './failure.ts';
 import {formatDuration, formatElapsed, formatPercent, printable, truncate} from './format.ts';
 import type {RunModel, StageState, StageView} from './model.ts';
+import {registrationText} from './registrations.ts';
 import type {Style} from './style.ts';
 
 export interface Size {
@@ -89,11 +90,13 @@ function stageDetail(stage: StageView, now: number, verbose: boolean): string {
     case 'waiting':
       return workDetail(stage, now, verbose);
     case 'done':
+      if (stage.registered !== undefined) return registrationText(stage.registered);
       return [
         formatDuration(stage.durationMs ?? 0),
         ...(stage.finished?.unchanged === true ? ['same content as before'] : []),
       ].join(', ');
     case 'cached': {
+      if (stage.registered !== undefined) return registrationText(stage.registered);
       const savedMs = stage.cached?.savedMs ?? 0;
       return [
         stage.cached?.from === 'remote' ? 'in the remote cache' : 'cached',

@@ -9,6 +9,11 @@ import type {
   StageWaiting,
   Warning,
 } from '../run/events.ts';
+import type {
+  RegistrationFailed,
+  RegistrationFinished,
+  RegistrationStarted,
+} from '../run/registration-events.ts';
 
 export type StageState = 'planned' | 'waiting' | 'running' | 'done' | 'cached' | 'failed' | 'skipped';
 
@@ -27,6 +32,8 @@ export interface StageView {
   readonly finished?: StageFinished;
   readonly failure?: StageFailed;
   readonly because?: string;
+  /** Of a registration, which is shown like a stage. */
+  readonly registered?: RegistrationFinished;
 }
 
 /** The run as the views see it. Owns no output and decides nothing; `apply` is its only way to change. */
@@ -96,6 +103,30 @@ export class RunModel {
           ...(event.because === undefined ? {} : {because: event.because}),
         });
         break;
+      case 'registration-started':
+        this.#stages.set(event.registration, {
+          plan: plannedRegistration(event),
+          state: 'running',
+          since: event.time,
+        });
+        break;
+      case 'registration-progress':
+        this.#change(event.registration, {message: event.message, fraction: event.fraction});
+        break;
+      case 'registration-finished':
+        this.#enter(event.registration, {
+          state: event.did === 'kept' ? 'cached' : 'done',
+          durationMs: event.durationMs,
+          registered: event,
+        });
+        break;
+      case 'registration-failed':
+        this.#enter(event.registration, {
+          state: 'failed',
+          durationMs: event.durationMs,
+          failure: failedRegistration(event),
+        });
+        break;
       case 'content-corrupt':
         this.warnings.push(corruptWarning(event));
         break;
@@ -126,6 +157,32 @@ export class RunModel {
 export function waitingMessage({pid, host, command, since}: StageWaiting['owner']): string {
   const time = new Date(since).toISOString().slice(11, 19);
   return `waiting for process ${pid} on ${host}, which runs the same since ${time} UTC: ${command}`;
+}
+
+function plannedRegistration({time, registration, image, target}: RegistrationStarted): StagePlanned {
+  const title = `register ${image} for ${target}`;
+  return {
+    type: 'stage-planned',
+    time,
+    stage: registration,
+    kind: 'register',
+    title,
+    image,
+    target,
+    dependsOn: [],
+  };
+}
+
+/** In the words of a stage: what a person reads is the same. */
+function failedRegistration({
+  time,
+  registration,
+  message,
+  hint,
+  durationMs,
+}: RegistrationFailed): StageFailed {
+  const failure = {reason: 'refused', message, hint: hint ?? 'Run it again with --verbose'} as const;
+  return {type: 'stage-failed', time, stage: registration, durationMs, failure};
 }
 
 /** Content that was damaged, in the words of a warning. */

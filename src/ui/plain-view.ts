@@ -6,6 +6,7 @@ import {formatCount, formatDuration, formatPercent, formatSize} from './format.t
 import {corruptWarning, RunModel, waitingMessage} from './model.ts';
 import {createProgressThrottle} from './progress-throttle.ts';
 import {formatReason} from './reasons.ts';
+import {registrationLine} from './registrations.ts';
 import {createStyle} from './style.ts';
 import {formatSummary, formatWarning} from './summary.ts';
 import type {View, ViewOptions} from './view.ts';
@@ -66,6 +67,21 @@ export function createPlainView({
             event.stage,
             event.because === undefined ? 'not run: cancelled' : `not run: ${event.because} failed`,
           ),
+        ];
+      case 'registration-started':
+        throttle.start({stage: event.registration, time: event.time});
+        return [told(event.registration, 'started')];
+      case 'registration-progress': {
+        const {registration: stage, time, fraction} = event;
+        if (!throttle.admits({stage, time, ...(fraction === undefined ? {} : {fraction})})) return [];
+        const percent = event.fraction === undefined ? '' : ` (${formatPercent(event.fraction)})`;
+        return [told(event.registration, `${event.message}${percent}`)];
+      }
+      case 'registration-finished':
+        return [told(event.registration, registrationLine(event))];
+      case 'registration-failed':
+        return [
+          told(event.registration, `failed after ${formatDuration(event.durationMs)}: ${event.message}`),
         ];
       case 'content-corrupt':
         return formatWarning(corruptWarning(event), style);

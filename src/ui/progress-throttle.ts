@@ -6,9 +6,9 @@ const fractionGapMs = 2_000;
 const messageGapMs = 10_000;
 
 export interface ProgressThrottle {
-  start(event: StageStarted): void;
+  start(event: Pick<StageStarted, 'stage' | 'time'>): void;
   /** Whether this progress is worth a line of a log; asked once an event. */
-  admits(event: StageProgress): boolean;
+  admits(event: Pick<StageProgress, 'stage' | 'time' | 'fraction'>): boolean;
 }
 
 /** Thins out progress to every tenth or every ten seconds, stage by stage, by the time of the events themselves. */

@@ -1,4 +1,5 @@
 import {readyPaths} from './closing.ts';
+import {printable} from './format.ts';
 import {corruptWarning, RunModel} from './model.ts';
 import {createStyle} from './style.ts';
 import {formatFailures, formatWarning} from './summary.ts';
@@ -17,6 +18,7 @@ export function createQuietView({stream}: Pick<ViewOptions, 'stream'>): View {
       model.apply(event);
       if (event.type === 'warning') write(formatWarning(event, style));
       if (event.type === 'content-corrupt') write(formatWarning(corruptWarning(event), style));
+      if (event.type === 'registration-finished') write([printable(event.id)]);
       if (event.type !== 'run-finished') return;
       write(formatFailures(model, style).flat());
       write(readyPaths(event.outputs));

@@ -3,6 +3,7 @@ import {formatClosing} from './closing.ts';
 import {failureDetails, failureReason} from './failure.ts';
 import {formatDuration, printable} from './format.ts';
 import type {RunModel, StageView} from './model.ts';
+import {formatRegistrations} from './registrations.ts';
 import type {Style} from './style.ts';
 
 /** The text that closes a run: failures with their logs, images and targets, and what the run cost and saved. */
@@ -15,8 +16,13 @@ export function formatSummary(
   if (finished === undefined) return [];
   return [
     ...formatFailures(model, style).flatMap((block) => ['', ...block]),
+    ...blockOf(formatRegistrations(model, style)),
     ...formatClosing(finished, options),
   ];
+}
+
+function blockOf(lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 /** One block a failed stage; under it, what was not run because of it. */

@@ -1,3 +1,4 @@
+import type {RunEvent} from '../run/events.ts';
 import {printable} from './format.ts';
 import {formatStage, stageIcon} from './frame.ts';
 import type {LiveList} from './live-list.ts';
@@ -5,6 +6,13 @@ import {RunModel} from './model.ts';
 import {createStyle} from './style.ts';
 import {formatSummary, formatWarning} from './summary.ts';
 import type {View, ViewOptions} from './view.ts';
+
+/** Events with which something begins that takes time. */
+const startsWork: ReadonlySet<RunEvent['type']> = new Set<RunEvent['type']>([
+  'stage-started',
+  'stage-waiting',
+  'registration-started',
+]);
 
 /** Runs of more stages than this are told by their failures and the summary alone. */
 const listedStages = 60;
@@ -46,7 +54,7 @@ export function createTtyView({stream, verbose, replay, color, columns, rows}: V
         if (live === undefined) stream.write(`${line}\n`);
         else replayed.push(line);
       }
-      if (live === undefined && (event.type === 'stage-started' || event.type === 'stage-waiting')) {
+      if (live === undefined && startsWork.has(event.type)) {
         live = startLive();
         /* Reported by close(), which awaits it; until then it must not count as unhandled. */
         live.catch(() => undefined);

@@ -8,6 +8,8 @@ export const target: Target = {
   adapt: () => nothingToAdapt,
   pack: (_image, options) => pack(options),
   boot: () => [],
+  usualName: '{image}-{digest}',
+  registrar: async () => (await import('./register.ts')).openRegistrar,
 };
 
 /** What a Debian image has where its spec says nothing. */

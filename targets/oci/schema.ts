@@ -1,7 +1,21 @@
 import {z} from 'zod';
-import {line} from '../../src/spec/fields.ts';
+import {form, line} from '../../src/spec/fields.ts';
+import {registerFields} from '../register-options.ts';
 
 const words = z.array(line).min(1);
+
+/** distribution-spec 1.1, "Pulling manifests"; src/clients/oci/reference.ts says the rest. */
+const repository = form(
+  /^[A-Za-z0-9[][\w.:[\]-]*\/[a-z0-9][a-z0-9._/-]*$/,
+  'a repository of a registry',
+  'Write host and name without a tag: registry.example.org/team/web',
+);
+
+const tag = form(
+  /^\w[\w.-]{0,127}$/,
+  'a tag',
+  'Use letters, digits, `_`, `.` and `-`, at most 128, a letter, digit or `_` first',
+);
 
 /** Options of `targets: {oci: …}`, in the words of the OCI image configuration. */
 export const schema = z
@@ -20,5 +34,21 @@ export const schema = z
       .describe('Folder that it starts in.')
       .exactOptional(),
     labels: z.record(z.string().min(1), line).describe('Labels of the image.').exactOptional(),
+    register: z
+      .strictObject({
+        ...registerFields,
+        repository: repository.describe('Where the image is pushed to: registry.example.org/team/web.'),
+        tags: z
+          .array(tag)
+          .min(1)
+          .describe('Tags beside the name that move to the newest image: [latest].')
+          .exactOptional(),
+        plain_http: z
+          .boolean()
+          .describe('Whether the registry is spoken to without TLS; this machine always is.')
+          .exactOptional(),
+      })
+      .describe('Pushes the image to a registry.')
+      .exactOptional(),
   })
   .describe('A container image as an OCI layout.');

@@ -12,6 +12,8 @@ export interface CloudGuest {
   readonly cloudConfig?: string;
   /** The whole kernel command line, as GRUB is told again by update-grub. */
   readonly cmdline: string;
+  /** `site`: the infrastructure starts a kernel from outside, and the image has no loader. */
+  readonly loader?: 'own' | 'site';
   readonly packages?: readonly string[];
   readonly files?: readonly TargetFile[];
   readonly enable?: readonly string[];
@@ -29,11 +31,11 @@ export function cloudGuest(guest: CloudGuest): AdaptPlan {
       ...(datasources === undefined ? [] : ['cloud-init']),
       'cloud-guest-utils',
       'fdisk',
-      'e2fsprogs',
+      ...filesystemPackages(image),
       'dosfstools',
       'chrony',
       'openssh-server',
-      ...loaderPackages(image),
+      ...loaderPackages(guest),
       // Until Debian 12 it is a part of the systemd package.
       ...(isBullseye ? [] : ['systemd-resolved']),
       ...packages,
@@ -65,12 +67,25 @@ export function cloudGuest(guest: CloudGuest): AdaptPlan {
   };
 }
 
-function loaderPackages(image: Image): readonly string[] {
-  return image.storage.loader === 'systemd-boot' ? ['systemd-boot'] : ['grub-cloud-amd64'];
+function loaderPackages({image, loader}: CloudGuest): readonly string[] {
+  if (loader === 'site') return [];
+  if (image.storage.loader !== 'systemd-boot') return ['grub-cloud-amd64'];
+  // In Debian 11 it is a part of the systemd package.
+  return image.os.release === 'bullseye' ? [] : ['systemd-boot'];
 }
 
-function loaderFiles({image, target, cmdline}: CloudGuest): readonly TargetFile[] {
-  if (image.storage.loader === 'systemd-boot') return [];
+/** What checks the image's file systems and lets them grow. */
+function filesystemPackages({storage: {filesystem, boot, mounts = []}}: Image): readonly string[] {
+  const used = new Set([filesystem, boot?.filesystem, ...mounts.map((mount) => mount.filesystem)]);
+  return [
+    'e2fsprogs',
+    ...(used.has('xfs') ? ['xfsprogs'] : []),
+    ...(used.has('btrfs') ? ['btrfs-progs'] : []),
+  ];
+}
+
+function loaderFiles({image, target, cmdline, loader}: CloudGuest): readonly TargetFile[] {
+  if (loader === 'site' || image.storage.loader === 'systemd-boot') return [];
   return [
     {
       path: '/etc/default/grub.d/50-fgimage.cfg',

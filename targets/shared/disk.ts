@@ -32,10 +32,13 @@ export interface DiskRequest {
 
 export function diskPlan(request: DiskRequest): DiskPackPlan {
   const {image, options, outputs = formatOutputs(options['format'])} = request;
+  const loader = image.storage.loader ?? 'grub';
+  const firmware = firmwareOf(options, request.firmware);
   return {
     kind: 'disk',
-    firmware: firmwareOf(options, request.firmware),
-    loader: image.storage.loader ?? 'grub',
+    // systemd-boot is for UEFI only.
+    firmware: loader === 'systemd-boot' && firmware === 'both' ? 'uefi' : firmware,
+    loader,
     cmdline: diskCmdline(request),
     storage: {...storageOf(image, options), ...request.storage},
     outputs,

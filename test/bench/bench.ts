@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import {packageRoot} from '../../src/package-root.ts';
 import type {RunEvent} from '../../src/run/events.ts';
 import {mkosiRun} from './mkosi.ts';
+import {LargeTree} from './pack.ts';
 import {timelineOf, timelineSvg} from './timeline.ts';
 
 /**
@@ -62,7 +63,12 @@ try {
   let noMkosi: string | undefined;
   let events: readonly (readonly [string, readonly RunEvent[]])[] = [];
 
+  const large = new LargeTree({folder: join(folder, 'large'), packages, cli});
+  process.stdout.write(`the tree that is packed has ${String(large.treeMegabytes)} MB\n`);
+
   for (let run = 1; run <= runs; run += 1) {
+    note('pack', large.pack());
+    note('bare tools', large.bare());
     const cold = build(`cold-${String(run)}`, one);
     note('cold', cold.seconds);
     note('plain', plain(`plain-${String(run)}`, installed));
@@ -114,6 +120,7 @@ try {
     ['one package added / cold', of('one package added') / of('cold'), 0.4],
     ['one target option changed / cold', of('one target option changed') / of('cold'), undefined],
     ['six targets / cold', of('six targets') / of('cold'), undefined],
+    ['pack / mke2fs and qemu-img', of('pack') / of('bare tools'), 1.2],
     ...(times['mkosi'] === undefined
       ? []
       : ([

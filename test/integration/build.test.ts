@@ -8,7 +8,7 @@ import {CommandLog} from '../../src/sandbox/process.ts';
 import {cleanEnvironment, runInSandbox} from '../../src/sandbox/sandbox.ts';
 import {type BuildResult, Project} from './real-build.ts';
 
-const spec = (changes: {packages?: string; hpcCmdline?: string} = {}): string => `version: 1
+const spec = (changes: {packages?: string; hpcCmdline?: string; clouds?: boolean} = {}): string => `version: 1
 name: node
 os: {distribution: debian, release: bookworm}
 hostname: node
@@ -42,6 +42,11 @@ tests:
 targets:
   openstack: {size: 3GiB}
   hpc: {${changes.hpcCmdline === undefined ? '' : `cmdline: ${changes.hpcCmdline}`}}
+${changes.clouds === true ? clouds : ''}`;
+
+/** One firmware each: the other boots of these targets are in boots.slow.test.ts. */
+const clouds = `  ec2: {firmware: uefi}
+  opennebula: {firmware: bios}
 `;
 
 const files = {
@@ -65,26 +70,51 @@ const project = new Project('build');
 let first: BuildResult;
 
 beforeAll(async () => {
-  project.write(files);
+  project.write({...files, 'fgimage.yaml': spec({clouds: true})});
   execFileSync('chmod', ['755', join(project.folder, 'site/bin/hello')]);
-  first = await project.build();
+  first = await project.build(['--pool', 'boots=2']);
   project.keepPackages();
 });
 
 describe('fgimage build', () => {
-  it('makes both targets of one image, boots them and passes every test when all is well', () => {
+  it('makes all targets of one image, boots them and passes every test when all is well', () => {
     expect(first.told.trim()).toBe('');
     expect(first.code).toBe(0);
-    const tested = first.events.flatMap((event) =>
-      event.type === 'stage-finished' && event.checks !== undefined ? event.checks : [],
-    );
-    expect(tested.filter(({passed}) => !passed)).toEqual([]);
+    expect(first.checks().filter(({passed}) => !passed)).toEqual([]);
+    for (const target of ['openstack', 'hpc', 'ec2', 'opennebula'])
+      expect(first.checks(`test:node/${target}`).length, target).toBeGreaterThan(10);
     for (const boot of ['bios', 'uefi', 'netboot']) {
-      expect(tested.map(({name}) => name)).toContain(`${boot}: command: id -nG alice`);
+      expect(first.checks().map(({name}) => name)).toContain(`${boot}: command: id -nG alice`);
     }
     expect(
       first.stages('stage-finished').filter((stage) => stage.startsWith('customize:node/packages')),
     ).toHaveLength(1);
+  });
+
+  it.each([
+    ['openstack', ['bios: as debian', 'uefi: as debian']],
+    ['ec2', ['uefi: as debian']],
+    ['opennebula', ['bios: as root']],
+  ])('logs in to %s with the key that its cloud gave, after its user data were run', (target, logins) => {
+    const checks = first.checks(`test:node/${target}`);
+    const loggedIn = checks.filter(({name}) => name.endsWith("login by SSH with the instance's key"));
+    expect(loggedIn.map(({name, detail}) => `${name.split(':', 1)[0] ?? ''}: ${detail ?? ''}`)).toEqual(
+      logins,
+    );
+    for (const login of logins) {
+      const boot = login.split(':', 1)[0] ?? '';
+      for (const name of ['user data were run', 'host name is the one given'])
+        expect(checks).toContainEqual({name: `${boot}: ${name}`, passed: true});
+    }
+  });
+
+  it('has the drivers of Nitro and Xen instances in the initial RAM disk of ec2', () => {
+    const made = first.digests()['initramfs:node/ec2'] ?? '';
+    const tree = join(project.cache, 'objects', made, 'tree');
+    const [initrd = ''] = readdirSync(tree);
+    const cpio = execFileSync('zstd', ['-dcq', join(tree, initrd)], {maxBuffer: 2 ** 29});
+    for (const driver of ['nvme/host/nvme.ko', 'net/ethernet/amazon/ena/ena.ko', 'block/xen-blkfront.ko'])
+      expect(cpio.includes(`/drivers/${driver}`), driver).toBe(true);
   });
 
   it('hands out a qcow2 with zstd clusters and the partitions of both firmwares', () => {
@@ -140,7 +170,7 @@ describe('fgimage build', () => {
       (JSON.parse(listed.stdout) as {target: string; tested: string}[])
         .map(({target, tested}) => `${target} ${tested}`)
         .sort(),
-    ).toEqual(['hpc passed', 'openstack passed']);
+    ).toEqual(['ec2 passed', 'hpc passed', 'opennebula passed', 'openstack passed']);
   });
 
   it('leaves neither host keys, a machine id nor fgimage in the image', () => {
@@ -153,6 +183,14 @@ describe('fgimage build', () => {
     expect(execFileSync('unsquashfs', ['-cat', root, 'etc/machine-id'], {encoding: 'utf8'})).toBe('');
     expect(execFileSync('unsquashfs', ['-cat', root, 'etc/shadow'], {encoding: 'utf8'})).toMatch(
       /^root:\*:/m,
+    );
+  });
+
+  it('finds nothing in the trees that should not be there', async () => {
+    const running = project.start(['vet', 'node', 'openstack', 'hpc']);
+    expect(await running.end, running.stdout + running.stderr).toBe(0);
+    expect(running.stdout).toBe(
+      'node/openstack: nothing found (policy: standard)\n\nnode/hpc: nothing found (policy: strict)\n',
     );
   });
 
@@ -269,6 +307,9 @@ describe.runIf(asRoot)('fgimage build as an ordinary user', () => {
       Object.fromEntries(layers.map(([stage]) => [stage, first.digests()[stage]])),
     );
     expect(existsSync(join(own.folder, 'artifacts/node/openstack/disk.qcow2'))).toBe(true);
+    const vetting = own.start(['vet', 'node', 'hpc'], {as: id});
+    expect(await vetting.end, vetting.stderr).toBe(0);
+    expect(vetting.stdout).toMatch(/^node\/hpc: nothing found /);
     expect(readdirSync(join(own.cache, 'tmp'))).toEqual([]);
   });
 

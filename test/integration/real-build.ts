@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {inject} from 'vitest';
 import {packageRoot} from '../../src/package-root.ts';
-import type {RunEvent} from '../../src/run/events.ts';
+import type {CheckResult, RunEvent} from '../../src/run/events.ts';
 
 /** A project of its own with a cache of its own, for builds by the compiled command. */
 export class Project {
@@ -123,6 +123,15 @@ export class BuildResult {
 
   stages(type: 'stage-finished' | 'stage-cached' | 'stage-failed' | 'stage-skipped'): readonly string[] {
     return this.events.flatMap((event) => (event.type === type ? [event.stage] : []));
+  }
+
+  /** What the boots found, those of one stage or all. */
+  checks(stage?: string): readonly CheckResult[] {
+    return this.events.flatMap((event) =>
+      event.type === 'stage-finished' && (stage === undefined || event.stage === stage)
+        ? (event.checks ?? [])
+        : [],
+    );
   }
 
   digests(): Readonly<Record<string, string>> {

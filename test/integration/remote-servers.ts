@@ -47,7 +47,11 @@ export class RealServer implements AsyncDisposable {
 }
 
 /** Debian's docker-registry (distribution 2.8), its data below `folder`; `htpasswd`: a file of who may. */
-export async function startRegistry(folder: string, htpasswd?: string): Promise<RealServer> {
+export async function startRegistry(
+  folder: string,
+  htpasswd?: string,
+  {mayDelete = true} = {},
+): Promise<RealServer> {
   const port = await freePort();
   mkdirSync(folder, {recursive: true});
   const auth = htpasswd === undefined ? '' : `auth: {htpasswd: {realm: cache, path: ${htpasswd}}}\n`;
@@ -55,7 +59,7 @@ export async function startRegistry(folder: string, htpasswd?: string): Promise<
     join(folder, 'config.yml'),
     `version: 0.1
 log: {level: warn}
-storage: {filesystem: {rootdirectory: ${folder}/data}, delete: {enabled: true}}
+storage: {filesystem: {rootdirectory: ${folder}/data}, delete: {enabled: ${mayDelete}}}
 http: {addr: "127.0.0.1:${port}"}
 ${auth}`,
   );
@@ -189,7 +193,7 @@ use = egg:swift#slo
   return server;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const {port} = server.address() as AddressInfo;

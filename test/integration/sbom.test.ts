@@ -20,6 +20,7 @@ users:
 write_files:
   - {path: /opt/own tool, content: "#!/bin/sh\\n", permissions: "4755"}
   - {path: /etc/login.defs, content: "# mine\\n"}
+  - {path: /srv/site/key.pem, content: "-----BEGIN EC PRIVATE KEY-----\\nMHcCAQEEIIrYSSNQFaA2Hwf1duRSxKtLYX5CB04f\\n", permissions: "0600"}
 services: {mask: [apt-daily.timer]}
 targets:
   hpc: {}
@@ -186,5 +187,32 @@ describe('the documents of an image', () => {
     const again = await project.build(['--no-test', '--force', 'sbom']);
     expect(again.stages('stage-finished')).toEqual(['sbom:told/hpc']);
     expect(again.digests()['sbom:told/hpc']).toBe(first);
+  });
+});
+
+describe('fgimage vet', () => {
+  it('finds what was planted in the tree of a whole image, and nothing else', async () => {
+    const running = project.start(['vet', 'told', '--json']);
+    expect(await running.end, running.stderr).toBe(1);
+    const {images} = JSON.parse(running.stdout) as {
+      images: readonly {may_be_registered: boolean; findings: readonly object[]}[];
+    };
+    expect(images).toMatchObject([
+      {
+        may_be_registered: false,
+        findings: [
+          {
+            ...{check: 'private-keys', severity: 'high', path: '/srv/site/key.pem', ruling: 'refused'},
+            detail: 'a private key (PEM or OpenSSH)',
+          },
+          {
+            ...{check: 'setuid', severity: 'high', path: '/opt/own tool', ruling: 'refused'},
+            detail: 'runs as the user 0 (4755), and no package owns it',
+          },
+        ],
+      },
+    ]);
+    // The hash of alice is the spec's own, and is in no document here either.
+    expect(running.stdout).not.toContain('$6$');
   });
 });

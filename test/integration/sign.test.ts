@@ -2,10 +2,10 @@ import {generateKeyPairSync, sign} from 'node:crypto';
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, inject, it} from 'vitest';
-import {readReference} from '../../src/attest/oci-reference.ts';
-import {manifestType, Registry, type Stored, stored} from '../../src/attest/registry.ts';
 import {runSign} from '../../src/cli/sign.ts';
 import {runVerifySignature} from '../../src/cli/verify-signature.ts';
+import {readReference} from '../../src/clients/oci/reference.ts';
+import {manifestType, Registry, type Stored, stored} from '../../src/clients/oci/registry.ts';
 import {type RealServer, startRegistry} from './remote-servers.ts';
 
 const root = join(inject('testRoot'), 'sign');

@@ -8,7 +8,7 @@ import {HostTools} from '../../src/run/tools.ts';
 import {cleanEnvironment} from '../../src/sandbox/environment.ts';
 import {formatDiagnostics} from '../../src/spec/diagnostic.ts';
 import {loadSpec} from '../../src/spec/load.ts';
-import {targetOfType} from '../../targets/registry.ts';
+import {targetFinder} from '../../targets/registry.ts';
 import type {Rig} from './rig.ts';
 import {publishFiles} from './stored.ts';
 
@@ -23,13 +23,23 @@ export function fakeAllTools(rig: Rig): void {
   for (const name of imageTools) rig.fakeTool(name, `[ $# -eq 1 ] && echo '${name} 1.0' && exit\nexit 9`);
 }
 
+export interface Seed {
+  /** Names of what the archive has. */
+  readonly packages: readonly string[];
+  readonly test: boolean;
+  /** Of the artifacts. */
+  readonly format?: string;
+  /** What stages made, by their ids, where it matters. */
+  readonly contents?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 /**
  * Makes the cache of a rig what it is after a whole build of its spec, with small texts in the place of trees and
  * artifacts: from then on every stage is a hit whose key holds what it held now.
  */
 export async function seedCache(
   rig: Rig,
-  {packages, test}: {packages: readonly string[]; test: boolean},
+  {packages, test, format = 'text', contents = {}}: Seed,
 ): Promise<void> {
   vi.stubEnv('PATH', rig.path);
   const store = Store.open(rig.cache);
@@ -39,6 +49,8 @@ export async function seedCache(
     const {images, projectDir} = loaded.value;
     const archiveOf = (os: (typeof images)[number]['os']): ReturnType<typeof archiveUris> =>
       archiveUris(os, store);
+    const types = images.flatMap(({targets}) => targets.map(({type}) => type));
+    const targetOfType = await targetFinder(projectDir, types);
     const request = {
       ...{images, projectDir, targetOfType, archiveOf, test, onlyImages: [], onlyTargets: []},
       environment: cleanEnvironment,
@@ -47,7 +59,7 @@ export async function seedCache(
     const tools = new HostTools(store);
     const digests = new Map<string, string>();
     for (const node of (await planImages(request)).nodes) {
-      const digest = await publishFiles(store, filesOf(node, packages));
+      const digest = await publishFiles(store, contents[node.id] ?? filesOf(node, packages));
       digests.set(node.id, digest);
       const {kind, version, params, files, environment, salt, notes} = node;
       const parts: KeyParts = {
@@ -61,8 +73,7 @@ export async function seedCache(
         inputs: node.dependsOn.map((id) => [id, digests.get(id) ?? ''] as const),
         tools: Object.fromEntries(node.tools.map((name) => [name, tools.find(name)?.identity ?? ''])),
       };
-      const result =
-        kind === 'pack' ? {artifact: 'artifact', format: 'text', packages: [], kernels: ['6.1']} : {};
+      const result = kind === 'pack' ? {artifact: 'artifact', format, packages: [], kernels: ['6.1']} : {};
       store.record({
         key: stageKey(parts),
         stage: node.id,

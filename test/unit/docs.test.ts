@@ -58,7 +58,8 @@ describe('docs/reference/errors.md', () => {
 
 describe('docs/reference/events.md', () => {
   it('describes every type of event, and no other', async () => {
-    const types = all(await read('src/run/events.ts'), /^ {2}readonly type: '([a-z-]+)';$/gm);
+    const sources = (await read('src/run/events.ts')) + (await read('src/run/registration-events.ts'));
+    const types = all(sources, /^ {2}readonly type: '([a-z-]+)';$/gm);
     const described = all(await read('docs/reference/events.md'), /^### `([a-z-]+)`$/gm);
     expect([...described].sort()).toEqual([...types].sort());
   });

@@ -1,3 +1,5 @@
+import type {Filesystem} from '../../../targets/contract.ts';
+
 /**
  * GRUB written into a disk image by hand, as grub-bios-setup(8) would do it on a device: the boot sector is told where
  * the core image lies, and the core image where its own rest lies (GRUB's grub-core/boot/i386/pc/boot.S and diskboot.S).
@@ -7,7 +9,7 @@ export interface BiosBoot {
   readonly bootImage: Buffer;
   /** core.img of grub-mkimage -O i386-pc. */
   readonly coreImage: Buffer;
-  /** First sector of the BIOS boot partition. */
+  /** First sector of the BIOS boot partition; 1 on a disk with an MBR, whose gap then holds it. */
   readonly firstSector: number;
 }
 
@@ -37,21 +39,45 @@ export function biosBootCode({bootImage, coreImage, firstSector}: BiosBoot): {
   return {bootCode: boot.subarray(0, bootCodeBytes), core};
 }
 
-export interface GrubConfig {
+/** Where GRUB finds its modules and the kernels. */
+export interface GrubPlace {
+  /** UUID of the file system with the kernels: that of `/boot` where it has one of its own. */
+  readonly bootUuid: string;
+  readonly filesystem: Filesystem;
+  /** Path of /boot in it. */
+  readonly folder: '/boot' | '';
+  readonly table: 'gpt' | 'mbr';
+}
+
+export interface GrubConfig extends GrubPlace {
   readonly rootUuid: string;
   readonly cmdline: string;
   readonly kernels: readonly string[];
   readonly title: string;
 }
 
+const tableModules = {gpt: 'part_gpt', mbr: 'part_msdos'} as const;
+const filesystemModules = {ext4: 'ext2', xfs: 'xfs', btrfs: 'btrfs'} as const;
+
+/** What the core image needs to reach its other modules. */
+export function coreModules({table, filesystem}: GrubPlace): readonly string[] {
+  return [
+    'biosdisk',
+    tableModules[table],
+    filesystemModules[filesystem],
+    ...['search', 'search_fs_uuid', 'configfile', 'normal'],
+  ];
+}
+
 /** /boot/grub/grub.cfg for the first boots; update-grub in the guest writes its own over it. */
-export function grubConfig({rootUuid, cmdline, kernels, title}: GrubConfig): string {
+export function grubConfig(config: GrubConfig): string {
+  const {rootUuid, bootUuid, folder, cmdline, kernels, title} = config;
   const entry = (
     version: string,
     name: string,
   ): string => `menuentry '${name}' --class debian --class gnu-linux {
-\tlinux /boot/vmlinuz-${version} root=UUID=${rootUuid} ro ${cmdline}
-\tinitrd /boot/initrd.img-${version}
+\tlinux ${folder}/vmlinuz-${version} root=UUID=${rootUuid} ro ${cmdline}
+\tinitrd ${folder}/initrd.img-${version}
 }
 `;
   return `# Written by fgimage. update-grub replaces it from /etc/default/grub and /etc/default/grub.d.
@@ -60,16 +86,21 @@ set timeout=1
 serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial
-insmod part_gpt
-insmod ext2
-search --no-floppy --fs-uuid --set=root ${rootUuid}
+insmod ${tableModules[config.table]}
+insmod ${filesystemModules[config.filesystem]}
+search --no-floppy --fs-uuid --set=root ${bootUuid}
 ${kernels.map((version, index) => entry(version, index === 0 ? title : `${title}, Linux ${version}`)).join('')}`;
 }
 
-/** EFI/debian/grub.cfg on the ESP: leads the signed GRUB to the one in the root file system. */
-export function espGrubConfig(rootUuid: string): string {
-  return `search.fs_uuid ${rootUuid} root
-set prefix=($root)/boot/grub
-configfile $prefix/grub.cfg
+/** What the core image of BIOS does first. */
+export function coreConfig({bootUuid, folder}: GrubPlace): string {
+  return `search.fs_uuid ${bootUuid} root
+set prefix=($root)${folder}/grub
+`;
+}
+
+/** EFI/debian/grub.cfg on the ESP: leads the signed GRUB to the one beside the kernels. */
+export function espGrubConfig(place: GrubPlace): string {
+  return `${coreConfig(place)}configfile $prefix/grub.cfg
 `;
 }

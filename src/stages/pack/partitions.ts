@@ -1,8 +1,8 @@
-/** A disk's partitions in order, sizes in MiB; the last takes the rest. */
+/** A disk's partitions in order; the last takes the rest. */
 export interface PartitionRequest {
   readonly name: string;
-  /** GPT partition type GUID. */
-  readonly type: string;
+  readonly type: PartitionType;
+  /** GPT only: an entry of an MBR has none. */
   readonly uuid: string;
   readonly sizeMiB?: number;
 }
@@ -12,15 +12,23 @@ export interface PlacedPartition extends PartitionRequest {
   readonly sectors: number;
 }
 
+export type PartitionType = keyof typeof partitionTypes;
+
 export const mebibyte = 1 << 20;
 const sectorBytes = 512;
 const sectorsPerMiB = mebibyte / sectorBytes;
 
-/** GPT partition types (UEFI 2.10, table 5.7; GRUB manual; uapi-group's Discoverable Partitions Specification). */
-export const partitionType = {
-  biosBoot: '21686148-6449-6E6F-744E-656564454649',
-  efiSystem: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
-  rootAmd64: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+/**
+ * GPT type (UEFI 2.10, table 5.7; GRUB manual; uapi-group's Discoverable Partitions Specification) and MBR type of each
+ * kind of partition. An MBR has no place for GRUB but the gap before its first partition.
+ */
+export const partitionTypes = {
+  biosBoot: {gpt: '21686148-6449-6E6F-744E-656564454649', mbr: undefined},
+  efiSystem: {gpt: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B', mbr: 'ef'},
+  boot: {gpt: 'BC13C2FF-59E6-4262-A352-B275FD6F7172', mbr: '83'},
+  swap: {gpt: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F', mbr: '82'},
+  linux: {gpt: '0FC63DAF-8483-4772-8E79-3D69D8477DE4', mbr: '83'},
+  rootAmd64: {gpt: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709', mbr: '83'},
 } as const;
 
 /** Places partitions on a disk, each on a MiB; the first MiB and the last hold the GPT. */
@@ -37,19 +45,28 @@ export function placePartitions(
   });
 }
 
-/** Input of sfdisk(8) for a GPT with these partitions. */
-export function sfdiskScript(diskUuid: string, partitions: readonly PlacedPartition[]): string {
-  const rows = partitions.map(
-    ({firstSector, sectors, type, uuid, name}) =>
-      `start=${String(firstSector)}, size=${String(sectors)}, type=${type}, uuid=${uuid.toUpperCase()}, name="${name}"`,
-  );
+/** Input of sfdisk(8) for a partition table; an MBR's id is the first 32 bits of the disk's UUID. */
+export function sfdiskScript(
+  table: 'gpt' | 'mbr',
+  diskUuid: string,
+  partitions: readonly PlacedPartition[],
+): string {
+  const rows = partitions.map((partition) => row(table, partition));
   return [
-    'label: gpt',
-    `label-id: ${diskUuid.toUpperCase()}`,
+    `label: ${table === 'gpt' ? 'gpt' : 'dos'}`,
+    `label-id: ${table === 'gpt' ? diskUuid.toUpperCase() : `0x${diskUuid.slice(0, 8)}`}`,
     'unit: sectors',
     'sector-size: 512',
     '',
     ...rows,
     '',
   ].join('\n');
+}
+
+function row(table: 'gpt' | 'mbr', {firstSector, sectors, type, uuid, name}: PlacedPartition): string {
+  const place = `start=${String(firstSector)}, size=${String(sectors)}`;
+  if (table === 'gpt')
+    return `${place}, type=${partitionTypes[type].gpt}, uuid=${uuid.toUpperCase()}, name="${name}"`;
+  // Some firmwares start no disk without an active partition.
+  return `${place}, type=${partitionTypes[type].mbr ?? ''}${name === 'root' ? ', bootable' : ''}`;
 }

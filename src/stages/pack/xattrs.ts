@@ -4,6 +4,7 @@ import {parseXattrs} from '../../../cache/xattrs.ts';
 import {packageRoot} from '../../package-root.ts';
 import {fail, ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
+import type {Bind} from '../../sandbox/sandbox.ts';
 import type {StageContext} from '../stage.ts';
 import {runTool} from '../tool.ts';
 import {scratchFile} from '../tree.ts';
@@ -15,21 +16,36 @@ import {scratchFile} from '../tree.ts';
  */
 export type TreeXattrs = ReadonlyMap<string, readonly string[]>;
 
-/** Of the tree that is packed. Undefined without a tools image: older programs of a host cannot be told. */
+/** A part of the tree that is packed. */
+export interface TreePart {
+  readonly above?: readonly string[];
+  readonly binds?: readonly Bind[];
+  /** Absolute path in the tree. */
+  readonly path?: string;
+}
+
+/** Of a part of the tree. Undefined without a tools image: older programs of a host cannot be told. */
 export async function treeXattrs(
   context: StageContext,
-  above: readonly string[] = [],
+  part: TreePart = {},
 ): Promise<Result<TreeXattrs | undefined, StageFailure>> {
-  if (context.node.toolsFrom === undefined) return ok(undefined);
+  return context.node.toolsFrom === undefined ? ok(undefined) : listTreeXattrs(context, part);
+}
+
+/** The same on whatever programs. */
+export async function listTreeXattrs(
+  context: StageContext,
+  {above = [], binds = [], path = '/'}: TreePart,
+): Promise<Result<TreeXattrs, StageFailure>> {
   scratchFile(context, 'xattrs.pl', readFileSync(join(packageRoot, 'cache/xattrs.pl')));
   const listed = await runTool(context, {
     program: '/bin/sh',
-    tree: {above},
+    tree: {above, binds},
     args: (at) => [
       '-c',
       'exec perl "$0" "$1" > "$2"',
       at('work', 'xattrs.pl'),
-      at('tree'),
+      at('tree', path),
       at('work', 'xattrs'),
     ],
   });
@@ -53,7 +69,7 @@ export async function writeExt4Xattrs(
 ): Promise<Result<void, StageFailure>> {
   if (xattrs.size === 0) return ok(undefined);
   const values = join(context.work, 'xattr-values');
-  mkdirSync(values);
+  mkdirSync(values, {recursive: true});
   const complaints: string[] = [];
   const done = await runTool(context, {
     program: 'debugfs',

@@ -1,21 +1,25 @@
-import {randomUUID} from 'node:crypto';
-import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
-import {availableParallelism} from 'node:os';
+import {appendFile, mkdtemp, rm} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import type {BootPlan} from '../../../targets/contract.ts';
 import type {CheckResult} from '../../run/events.ts';
 import type {ImageTest} from '../../spec/image.ts';
 import {findAccelerator} from './accelerator.ts';
 import {builtInChecks} from './built-in-checks.ts';
-import type {Check} from './check.ts';
-import {makeOverlay, prepareUefi} from './disk.ts';
-import {type GuestRun, runGuest} from './guest-run.ts';
-import {type BootServer, type ServedFile, startBootServer} from './http-server.ts';
-import {overlayArchive, writeSeed} from './injection.ts';
-import {chainScript, hostAddress} from './netboot.ts';
-import type {Accelerator, Machine} from './qemu.ts';
+import {type Check, failed} from './check.ts';
+import type {BackingFormat} from './disk.ts';
+import {type GuestRun, type LoginAttempt, runGuest} from './guest-run.ts';
+import {type ServedFile, startBootServer} from './http-server.ts';
+import {type KeyedIdentity, makeIdentity} from './instance.ts';
+import {keyCheck, keyCheckKind, loginUser} from './instance-checks.ts';
+import {startMetadataServers} from './metadata.ts';
+import {privateNetwork} from './network.ts';
+import {findPlatform} from './platforms/find.ts';
+import type {PlatformModule} from './platforms/platform.ts';
+import {type Preparation, prepareDisk, prepareNetboot, surroundingsOf} from './prepare.ts';
+import type {Accelerator} from './qemu.ts';
 import {planText} from './serial-protocol.ts';
 import {specCheck} from './spec-checks.ts';
+import {logIn, loginCheckName} from './ssh-login.ts';
 
 /**
  * Boots an artifact under QEMU, unchanged and as its infrastructure would, and checks it from inside. The artifact is
@@ -39,8 +43,10 @@ export interface BootRequest {
 export interface BootFiles {
   /** Of a disk. */
   readonly disk?: string;
-  readonly diskFormat?: 'qcow2' | 'raw';
-  /** Of a netboot set, with the iPXE script that loads the rest. */
+  readonly diskFormat?: BackingFormat;
+  /** The kernel command line of a disk that is booted without a loader. */
+  readonly cmdline?: string;
+  /** Of such a disk too; in a netboot set with the iPXE script that loads the rest. */
   readonly kernel?: string;
   readonly initrd?: string;
   readonly rootfs?: string;
@@ -59,7 +65,7 @@ export interface BootReport {
 }
 
 /** Emulation takes some minutes, and several guests may share the processors. */
-const timeoutsMs: Readonly<Record<Accelerator, number>> = {kvm: 180_000, tcg: 420_000};
+const timeoutsMs: Readonly<Record<Accelerator, number>> = {kvm: 180_000, tcg: 600_000};
 
 /** The share of the time that the guest may wait for systemd, so that the checks after it have some left. */
 const waitingShare = 0.75;
@@ -67,34 +73,103 @@ const waitingShare = 0.75;
 const patienceSeconds: Readonly<Record<Accelerator, number>> = {kvm: 15, tcg: 45};
 
 const pingName = 'ping';
-const siteInitrdName = 'fgimage-test.img';
 
 /** Rejects when `signal` aborts or the host lacks a tool; whatever the guest does is in the report. */
 export async function bootAndCheck(request: BootRequest): Promise<BootReport> {
-  const {plan, signal, tests, workDir} = request;
+  const {plan, signal, workDir} = request;
   signal.throwIfAborted();
   const accelerator = await findAccelerator();
-  const timeoutMs = request.timeoutMs ?? timeoutsMs[accelerator];
   const folder = await mkdtemp(join(workDir, 'boot-'));
-  const served = servedFiles(request);
+  request.onProgress(`preparing to boot (${titleOf(plan)})`);
   try {
-    await using server = await startBootServer(served);
-    const answerer = {address: hostAddress, port: server.port, path: `${server.folder}/${pingName}`};
-    const checks = [...builtInChecks(plan.kind, answerer), ...tests.map(specCheck)];
-    const text = planText(
-      checks.map((check) => check.request),
-      {
-        limitSeconds: Math.round((timeoutMs * waitingShare) / 1000),
-        patienceSeconds: patienceSeconds[accelerator],
-      },
-    );
-    request.onProgress(`preparing to boot (${titleOf(plan)})`);
-    const machine = await prepare({request, folder, text, accelerator, server, served});
-    const run = await runGuest({...request, title: titleOf(plan), machine, folder, checks, timeoutMs});
-    return report({plan, checks, run, accelerator});
+    return plan.kind === 'disk'
+      ? await bootDisk({request, accelerator, folder, plan})
+      : await bootNetwork({request, accelerator, folder});
   } finally {
     await rm(folder, {recursive: true, force: true});
   }
+}
+
+type Boot = Omit<Preparation, 'text'>;
+
+async function bootDisk(
+  boot: Boot & {readonly plan: Extract<BootPlan, {kind: 'disk'}>},
+): Promise<BootReport> {
+  const {request, folder, plan} = boot;
+  const {signal} = request;
+  const platform = findPlatform(plan.platform);
+  const {network} = platform;
+  const identity = await makeIdentity(folder, {network, signal});
+  await using server = await startBootServer(servedFiles(request));
+  const answerer = {address: network.host, port: server.port, path: `${server.folder}/${pingName}`};
+  const checks = [
+    ...builtInChecks('disk', answerer),
+    keyCheck(identity, platform.keyOwner),
+    ...platform.checks(identity),
+    ...request.tests.map(specCheck),
+  ];
+  const text = textOf(checks, boot);
+  const surroundings = surroundingsOf(platform, {identity, text});
+  await using metadata = await startMetadataServers(surroundings.services ?? [], folder);
+  const {forwarded: services} = metadata;
+  const machine = await prepareDisk({...boot, text, identity, surroundings, services});
+  const login = loginAttempt({platform, identity, patienceMs: patienceSeconds[boot.accelerator] * 1000});
+  const run = await runGuest({...guestOptions(boot), machine, checks, login});
+  if (metadata.asked.length > 0)
+    await appendFile(
+      request.logPath,
+      `\n${['fgimage: what the guest asked for', ...metadata.asked].join('\n')}\n`,
+    );
+  return report({plan, checks, run, accelerator: boot.accelerator});
+}
+
+async function bootNetwork(boot: Boot): Promise<BootReport> {
+  const {request} = boot;
+  const served = servedFiles(request);
+  await using server = await startBootServer(served);
+  const answerer = {address: privateNetwork.host, port: server.port, path: `${server.folder}/${pingName}`};
+  const checks = [...builtInChecks('netboot', answerer), ...request.tests.map(specCheck)];
+  const machine = await prepareNetboot({...boot, text: textOf(checks, boot), server, served});
+  const run = await runGuest({...guestOptions(boot), machine, checks});
+  return report({plan: request.plan, checks, run, accelerator: boot.accelerator});
+}
+
+function timeoutOf({request, accelerator}: Boot): number {
+  return request.timeoutMs ?? timeoutsMs[accelerator];
+}
+
+function textOf(checks: readonly Check[], boot: Boot): string {
+  return planText(
+    checks.map((check) => check.request),
+    {
+      limitSeconds: Math.round((timeoutOf(boot) * waitingShare) / 1000),
+      patienceSeconds: patienceSeconds[boot.accelerator],
+    },
+  );
+}
+
+function guestOptions(boot: Boot) {
+  const {request, folder} = boot;
+  const {plan, logPath, signal, onProgress} = request;
+  return {title: titleOf(plan), folder, logPath, signal, onProgress, timeoutMs: timeoutOf(boot)};
+}
+
+interface LoginPlan {
+  readonly platform: PlatformModule;
+  readonly identity: KeyedIdentity;
+  readonly patienceMs: number;
+}
+
+function loginAttempt({platform, identity, patienceMs}: LoginPlan): LoginAttempt {
+  const {keyPath, hostName} = identity;
+  return {
+    after: keyCheckKind,
+    async attempt(facts, port, signal) {
+      const user = loginUser(facts, platform.keyOwner);
+      if (user === undefined) return failed('nobody has the key');
+      return await logIn({user, port, keyPath, hostName, patienceMs, signal});
+    },
+  };
 }
 
 function titleOf(plan: BootPlan): string {
@@ -111,61 +186,6 @@ function servedFiles({plan, artifactDir, files}: BootRequest): Map<string, Serve
   return served;
 }
 
-interface Preparation {
-  readonly request: BootRequest;
-  readonly folder: string;
-  /** The plan of the checks. */
-  readonly text: string;
-  readonly accelerator: Accelerator;
-  readonly server: BootServer;
-  readonly served: Map<string, ServedFile>;
-}
-
-async function prepare(preparation: Preparation): Promise<Machine> {
-  const {accelerator, request} = preparation;
-  const {plan} = request;
-  const common = {accelerator, memoryMiB: plan.memoryMiB, processors: Math.min(2, availableParallelism())};
-  return plan.kind === 'disk'
-    ? {...common, ...(await prepareDisk(preparation, plan.firmware))}
-    : {...common, ...(await prepareNetboot(preparation))};
-}
-
-async function prepareDisk(
-  {request, folder, text}: Preparation,
-  firmware: 'bios' | 'uefi',
-): Promise<Pick<Machine, 'disks' | 'uefi'>> {
-  const {files, artifactDir, signal} = request;
-  if (files.disk === undefined) throw new Error('A boot test of a disk needs its file');
-  const [overlay, seed] = [join(folder, 'disk.qcow2'), join(folder, 'seed.img')];
-  const disk = resolve(artifactDir, files.disk);
-  await makeOverlay({disk, format: files.diskFormat ?? 'qcow2', path: overlay, signal});
-  await writeSeed(seed, {plan: text, instanceId: `fgimage-${randomUUID()}`, signal});
-  return {
-    disks: [
-      {path: overlay, format: 'qcow2', readOnly: false},
-      {path: seed, format: 'raw', readOnly: true},
-    ],
-    ...(firmware === 'uefi' && {uefi: await prepareUefi(folder)}),
-  };
-}
-
-async function prepareNetboot({
-  request,
-  folder,
-  text,
-  server,
-  served,
-}: Preparation): Promise<Pick<Machine, 'disks' | 'netboot'>> {
-  const {ipxe} = request.files;
-  if (ipxe === undefined) throw new Error('A boot test of a netboot set needs its iPXE script');
-  served.set(siteInitrdName, {bytes: overlayArchive(text)});
-  const tftp = join(folder, 'tftp');
-  const baseUrl = `http://${hostAddress}:${server.port}${server.folder}`;
-  await mkdir(tftp);
-  await writeFile(join(tftp, 'boot.ipxe'), chainScript({baseUrl, script: ipxe, siteInitrd: siteInitrdName}));
-  return {disks: [], netboot: {folder: tftp, script: 'boot.ipxe'}};
-}
-
 interface Finding {
   readonly plan: BootPlan;
   readonly checks: readonly Check[];
@@ -174,16 +194,18 @@ interface Finding {
 }
 
 function report({plan, checks, run, accelerator}: Finding): BootReport {
-  const {bootSeconds, outcome, lastLines, login, reason} = run;
+  const {bootSeconds, outcome, lastLines, prompt, login, reason} = run;
+  const named = (name: string): string => `${plan.name}: ${name}`;
+  const noResult = {passed: false, detail: `no result: ${reason}`};
   const results = checks.map((check, id): CheckResult => {
     const facts = run.facts.get(id);
-    const result = facts === undefined ? {passed: false, detail: `no result: ${reason}`} : check.judge(facts);
-    return {name: `${plan.name}: ${check.name}`, ...result};
+    return {name: named(check.name), ...(facts === undefined ? noResult : check.judge(facts))};
   });
-  const prompt = {
-    name: `${plan.name}: login prompt on the serial console`,
-    passed: login,
-    ...(!login && {detail: outcome === 'finished' ? 'none was seen' : `no result: ${reason}`}),
+  const remote = plan.kind === 'disk' ? [{name: named(loginCheckName), ...(login ?? noResult)}] : [];
+  const missing = outcome === 'finished' ? failed('none was seen') : noResult;
+  const console = {
+    name: named('login prompt on the serial console'),
+    ...(prompt ? {passed: true} : missing),
   };
-  return {checks: [...results, prompt], accelerator, bootSeconds, outcome, lastLines};
+  return {checks: [...results, ...remote, console], accelerator, bootSeconds, outcome, lastLines};
 }

@@ -4,11 +4,17 @@ import {LineSplitter} from './serial-protocol.ts';
 
 /** Reads the serial console as a person would: how far the boot is, whether it is lost, what came last. */
 export class ConsoleWatch {
+  readonly #endings: readonly Ending[];
   readonly #splitter = new LineSplitter();
   readonly #last: string[] = [];
   #stage = '';
   #fatal: string | undefined;
   #login = false;
+
+  /** `inCloud`: a guest that finds no cloud is lost. */
+  constructor({inCloud}: {readonly inCloud: boolean}) {
+    this.#endings = inCloud ? [...endings, noCloudFound] : endings;
+  }
 
   /** Why this boot cannot succeed any more, if so. */
   get fatal(): string | undefined {
@@ -39,7 +45,7 @@ export class ConsoleWatch {
   #look(line: string): void {
     if (line === '') return;
     if (/\blogin:$/.test(line)) this.#login = true;
-    this.#fatal ??= endings.find(({pattern}) => pattern.test(line))?.reason;
+    this.#fatal ??= this.#endings.find(({pattern}) => pattern.test(line))?.reason;
     this.#stage = milestones.find(({pattern}) => pattern.test(line))?.stage ?? this.#stage;
   }
 
@@ -69,7 +75,18 @@ const milestones: readonly {readonly pattern: RegExp; readonly stage: string}[] 
   {pattern: /Cloud-init v\. .* running/, stage: 'cloud-init running'},
 ];
 
-const endings: readonly {readonly pattern: RegExp; readonly reason: string}[] = [
+interface Ending {
+  readonly pattern: RegExp;
+  readonly reason: string;
+}
+
+/** What cloud-init says at its end (cc_final_message). */
+const noCloudFound: Ending = {
+  pattern: /Cloud-init v\. .* finished .* Datasource DataSourceNone\b/,
+  reason: 'cloud-init did not find its cloud',
+};
+
+const endings: readonly Ending[] = [
   {pattern: /Kernel panic - not syncing/, reason: 'the kernel panicked'},
   {
     pattern: /You are in emergency mode|Reached target .*Emergency Mode/,

@@ -2,14 +2,22 @@ import {constants} from 'node:fs';
 import {access, copyFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {FgError} from '../../errors.ts';
-import {requireTool} from './tools.ts';
+import {requireTool, runTool} from './tools.ts';
+
+/** Reading a whole disk may take its time. */
+export const longMs = 600_000;
+
+const sectorBytes = 512;
 
 /** What is added to the disk, so that a root that grows can be told from one that fits. */
 const addedBytes = 2 * 1024 ** 3;
 
+/** In qemu-img's words. */
+export type BackingFormat = 'qcow2' | 'raw' | 'vmdk' | 'vpc' | 'vdi';
+
 export interface Overlay {
   readonly disk: string;
-  readonly format: 'qcow2' | 'raw';
+  readonly format: BackingFormat;
   readonly path: string;
   readonly signal: AbortSignal;
 }
@@ -34,6 +42,25 @@ export async function makeOverlay({disk, format, path, signal}: Overlay): Promis
   await requireTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', disk, '-F', format, path, size], {
     signal,
   });
+}
+
+/** Makes a raw copy, holes and all, that an infrastructure may write into; as large as the artifact. */
+export async function copyRaw({disk, format, path, signal}: Overlay): Promise<void> {
+  await requireTool('qemu-img', ['convert', '-f', format, '-O', 'raw', disk, path], {
+    signal,
+    timeoutMs: longMs,
+  });
+}
+
+/** Where the root of a raw disk begins: in the last partition, or at once where there is none. */
+export async function rootOffsetBytes(disk: string, signal: AbortSignal): Promise<number> {
+  const {exitCode, stdout} = await runTool('sfdisk', ['--json', disk], {signal});
+  if (exitCode !== 0) return 0;
+  const table: unknown = JSON.parse(stdout);
+  const starts = [...JSON.stringify(table).matchAll(/"start":(?<sector>\d+)/g)].map(({groups}) =>
+    Number(groups?.['sector']),
+  );
+  return Math.max(0, ...starts) * sectorBytes;
 }
 
 /** OVMF as Debian installs it: code to read, variables to copy. Newer releases have the 4 MiB build only. */

@@ -1,14 +1,15 @@
 import {readFileSync} from 'node:fs';
-import {open, writeFile} from 'node:fs/promises';
+import {writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {gzipSync} from 'node:zlib';
 import {packageRoot} from '../../package-root.ts';
 import {type CpioEntry, cpioArchive} from './cpio.ts';
+import type {InjectedFile} from './platforms/platform.ts';
 import {requireTool} from './tools.ts';
 
 /**
- * How the checks get into a guest whose image has none of them: a disk takes them as cloud-init user data, a netboot
- * set as a site overlay in a second initial RAM disk. The artifact stays as it is.
+ * How the checks get into a guest whose image has none of them: as the user data of its cloud, or in a netboot set as a
+ * site overlay in a second initial RAM disk. The artifact stays as it is.
  */
 
 const unitName = 'fgimage-test.service';
@@ -33,12 +34,19 @@ function unitText(folder: string): string {
   ].join('\n');
 }
 
+/** Where user data leave the checks. */
+const runFolder = '/run/fgimage-test';
+
 /**
  * User data in cloud-init's boothook format: it runs early and leaves the image's own cloud-config alone
  * (cloudinit.readthedocs.io, "User data formats").
  */
-export function userData(plan: string): string {
-  const folder = '/run/fgimage-test';
+export function userData(plan: string, instanceId: string): string {
+  return `#cloud-boothook\n${startScript(plan, instanceId)}`;
+}
+
+/** A script that starts the checks, and leaves the id of the instance that it was meant for. */
+export function startScript(plan: string, instanceId: string): string {
   const write = (path: string, text: string): readonly string[] => [
     `base64 -d >${path} <<'END'`,
     ...(Buffer.from(text, 'utf8')
@@ -47,47 +55,17 @@ export function userData(plan: string): string {
     'END',
   ];
   return [
-    '#cloud-boothook',
     '#!/bin/sh',
     'set -eu',
-    `mkdir -p ${folder} /run/systemd/system`,
-    ...write(`${folder}/run-checks.sh`, guestScript()),
-    ...write(`${folder}/plan`, plan),
-    ...write(`/run/systemd/system/${unitName}`, unitText(folder)),
+    `mkdir -p ${runFolder} /run/systemd/system`,
+    `echo ${instanceId} >${runFolder}/instance`,
+    ...write(`${runFolder}/run-checks.sh`, guestScript()),
+    ...write(`${runFolder}/plan`, plan),
+    ...write(`/run/systemd/system/${unitName}`, unitText(runFolder)),
     'systemctl daemon-reload',
     `systemctl start --no-block ${unitName}`,
     '',
   ].join('\n');
-}
-
-/** Writes a NoCloud seed: a FAT image labelled CIDATA with the two files that cloud-init looks for. */
-export async function writeSeed(
-  image: string,
-  {
-    plan,
-    instanceId,
-    signal,
-  }: {readonly plan: string; readonly instanceId: string; readonly signal: AbortSignal},
-): Promise<void> {
-  await requireTool(
-    'mformat',
-    ['-C', '-i', image, '-v', 'CIDATA', '-T', '8192', '-h', '16', '-s', '32', '::'],
-    {signal},
-  );
-  for (const [name, text] of [
-    ['user-data', userData(plan)],
-    ['meta-data', `instance-id: ${instanceId}\n`],
-  ] as const) {
-    await writeFile(`${image}.${name}`, text);
-    await requireTool('mcopy', ['-i', image, `${image}.${name}`, `::${name}`], {signal});
-  }
-  await clearPartitionTable(image);
-}
-
-/** mformat writes an entry for the whole disk into the boot sector, which a kernel would take for a partition. */
-async function clearPartitionTable(image: string): Promise<void> {
-  await using file = await open(image, 'r+');
-  await file.write(Buffer.alloc(64), 0, 64, 446);
 }
 
 /**
@@ -105,4 +83,41 @@ export function overlayArchive(plan: string): Buffer {
     {kind: 'link', path: `${units}/multi-user.target.wants/${unitName}`, target: `../${unitName}`},
   ];
   return gzipSync(cpioArchive(entries));
+}
+
+export interface Injection {
+  /** A raw disk, which is changed. */
+  readonly disk: string;
+  /** Where its root file system begins, an ext4. */
+  readonly offsetBytes: number;
+  readonly files: readonly InjectedFile[];
+  /** A private folder. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+}
+
+/** Writes files into the root of a disk, for infrastructures that do so themselves. */
+export async function injectFiles({disk, offsetBytes, files, folder, signal}: Injection): Promise<void> {
+  const commands = files.flatMap(({path, mode}, index) => [
+    `rm ${path}`,
+    `write "${join(folder, `injected-${index}`)}" ${path}`,
+    `set_inode_field ${path} mode 0${(0o100000 | mode).toString(8)}`,
+    `set_inode_field ${path} uid 0`,
+    `set_inode_field ${path} gid 0`,
+  ]);
+  for (const [index, {content}] of files.entries())
+    await writeFile(join(folder, `injected-${index}`), content);
+  const script = join(folder, 'debugfs');
+  await writeFile(script, [...foldersOf(files).map((path) => `mkdir ${path}`), ...commands, ''].join('\n'));
+  await requireTool('debugfs', ['-w', '-f', script, `${disk}?offset=${offsetBytes}`], {signal});
+}
+
+/** Every folder above; debugfs(8) says of one that is there that it is, and goes on. */
+function foldersOf(files: readonly InjectedFile[]): readonly string[] {
+  const folders = new Set<string>();
+  for (const {path} of files) {
+    const parts = path.split('/');
+    for (let depth = 2; depth < parts.length; depth += 1) folders.add(parts.slice(0, depth).join('/'));
+  }
+  return [...folders];
 }

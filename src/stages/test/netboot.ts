@@ -1,9 +1,6 @@
 /** What the boot script of a netboot set prints when iPXE could not fetch or start something. */
 export const failureMarker = 'fgimage: network boot failed';
 
-/** Address of the host as a guest of QEMU's user network sees it. */
-export const hostAddress = '10.0.2.2';
-
 /**
  * The script that the guest's iPXE gets by TFTP. It makes the settings that a site would make and chains the
  * artifact's own boot script, so that this is what is tested.

@@ -1,6 +1,7 @@
 import {type ChildProcess, spawn} from 'node:child_process';
-import type {Readable} from 'node:stream';
+import {Duplex, Readable} from 'node:stream';
 import {isErrno} from '../../errors.ts';
+import type {GuestNetwork} from './network.ts';
 import {missingTool, toolEnvironment} from './tools.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
@@ -14,18 +15,54 @@ export interface Machine {
   readonly uefi?: {readonly code: string; readonly variables: string};
   /** In boot order. */
   readonly disks: readonly MachineDisk[];
+  /** Discs in drives of their own. */
+  readonly cdRoms?: readonly string[];
+  readonly smbios?: readonly SmbiosTable[];
+  readonly scsiAdapter?: 'virtio-scsi-pci' | 'pvscsi';
+  /** Started in the place of a boot loader. */
+  readonly kernel?: {readonly path: string; readonly initrd: string; readonly cmdline: string};
+  readonly network?: MachineNetwork;
   /** Boot from the network: this file of this folder by TFTP, loaded by the card's iPXE. */
   readonly netboot?: {readonly folder: string; readonly script: string};
 }
+
+export type DiskBus = 'virtio' | 'nvme' | 'scsi' | 'ide';
 
 export interface MachineDisk {
   readonly path: string;
   readonly format: 'qcow2' | 'raw';
   readonly readOnly: boolean;
+  /** virtio where it is left out. */
+  readonly bus?: DiskBus;
 }
 
-/** Number of the open file that carries the second serial port. */
+/** A structure of the SMBIOS tables, by the names of its fields in qemu-system-x86_64(1). */
+export interface SmbiosTable {
+  readonly type: 0 | 1 | 2 | 3;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+export interface MachineNetwork {
+  readonly guest: GuestNetwork;
+  readonly card: 'virtio-net-pci' | 'vmxnet3';
+  readonly macAddress: string;
+  /** The name that DHCP gives. */
+  readonly hostName?: string;
+  /** The guest's address whose SSH port is had from this host, at a free port that QEMU chooses. */
+  readonly sshAddress: string;
+  readonly services: readonly ForwardedService[];
+}
+
+/** A command that is started, in the boot's folder, for each connection to an address outside the guest. */
+export interface ForwardedService {
+  readonly address: string;
+  readonly port: number;
+  readonly command: string;
+}
+
+/** Numbers of the open files that carry the second serial port and the monitor. */
 const resultsFd = 3;
+const monitorFd = 4;
 
 const fixedArguments: readonly string[] = [
   ...['-name', 'fgimage-test', '-nodefaults', '-no-user-config', '-no-reboot'],
@@ -43,10 +80,11 @@ const processorArguments: Readonly<Record<Accelerator, readonly string[]>> = {
 
 /**
  * QEMU's arguments (qemu-system-x86_64(1)). The first serial port, which firmware and console share, is stdout; the
- * second is file descriptor 3. Paths go as JSON or with their commas doubled, so that QEMU does not split them.
+ * second is file descriptor 3, the monitor 4. Paths go as JSON or with their commas doubled, so that QEMU does not split
+ * them.
  */
 export function qemuArguments(machine: Machine): readonly string[] {
-  const {uefi, disks, netboot} = machine;
+  const {uefi, disks, cdRoms = [], smbios = [], kernel} = machine;
   const flash = uefi === undefined ? '' : ',pflash0=flash0,pflash1=flash1';
   return [
     ...fixedArguments,
@@ -55,12 +93,25 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...['-m', `${machine.memoryMiB}M`, '-smp', String(machine.processors)],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=results,fd=${resultsFd}`, '-serial', 'chardev:results'],
+    ...['-chardev', `socket,id=monitor,fd=${monitorFd}`, '-mon', 'chardev=monitor,mode=control'],
+    ...smbios.flatMap(smbiosArguments),
     ...(uefi === undefined ? [] : flashArguments(uefi)),
+    ...(kernel === undefined
+      ? []
+      : ['-kernel', kernel.path, '-initrd', kernel.initrd, '-append', kernel.cmdline]),
+    ...(disks.some(({bus}) => bus === 'scsi')
+      ? ['-device', `${machine.scsiAdapter ?? 'virtio-scsi-pci'},id=scsi`]
+      : []),
     ...disks.flatMap(diskArguments),
-    ...['-netdev', networkBackend(netboot)],
-    ...['-device', `virtio-net-pci,netdev=net0,${netboot === undefined ? 'romfile=' : 'bootindex=1'}`],
+    ...cdRoms.flatMap(cdRomArguments),
+    ...networkArguments(machine),
     ...['-device', 'virtio-rng-pci'],
   ];
+}
+
+function smbiosArguments({type, values}: SmbiosTable): readonly string[] {
+  const fields = Object.entries(values).map(([name, value]) => `,${name}=${escaped(value)}`);
+  return ['-smbios', `type=${type}${fields.join('')}`];
 }
 
 function flashArguments({
@@ -77,7 +128,17 @@ function flashArguments({
   return [...node('flash0', code, true), ...node('flash1', variables, false)];
 }
 
-function diskArguments({path, format, readOnly}: MachineDisk, index: number): readonly string[] {
+const diskDevices: Readonly<Record<DiskBus, string>> = {
+  virtio: 'virtio-blk-pci',
+  nvme: 'nvme,serial=fgimage',
+  scsi: 'scsi-hd,bus=scsi.0',
+  ide: 'ide-hd',
+};
+
+function diskArguments(
+  {path, format, readOnly, bus = 'virtio'}: MachineDisk,
+  index: number,
+): readonly string[] {
   const node = `disk${index}`;
   const file = {driver: 'file', filename: path, 'read-only': readOnly};
   // The disk is thrown away, so nobody waits for its flushes.
@@ -86,13 +147,44 @@ function diskArguments({path, format, readOnly}: MachineDisk, index: number): re
     '-blockdev',
     JSON.stringify({driver: format, 'node-name': node, 'read-only': readOnly, cache, file}),
     '-device',
-    `virtio-blk-pci,drive=${node},bootindex=${index + 1}`,
+    `${diskDevices[bus]},drive=${node},bootindex=${index + 1}`,
   ];
 }
 
-function networkBackend(netboot: Machine['netboot']): string {
-  if (netboot === undefined) return 'user,id=net0';
-  return `user,id=net0,tftp=${escaped(netboot.folder)},bootfile=${escaped(netboot.script)}`;
+function cdRomArguments(path: string, index: number): readonly string[] {
+  const node = `cd${index}`;
+  const file = {driver: 'file', filename: path, 'read-only': true};
+  return [
+    '-blockdev',
+    JSON.stringify({driver: 'raw', 'node-name': node, 'read-only': true, file}),
+    '-device',
+    `ide-cd,drive=${node}`,
+  ];
+}
+
+function networkArguments({network, netboot}: Machine): readonly string[] {
+  const boot =
+    netboot === undefined ? [] : [`tftp=${escaped(netboot.folder)}`, `bootfile=${escaped(netboot.script)}`];
+  const {card = 'virtio-net-pci', macAddress} = network ?? {};
+  return [
+    '-netdev',
+    ['user,id=net0', ...(network === undefined ? [] : backendWords(network)), ...boot].join(','),
+    '-device',
+    [
+      `${card},netdev=net0`,
+      ...(macAddress === undefined ? [] : [`mac=${macAddress}`]),
+      netboot === undefined ? 'romfile=' : 'bootindex=1',
+    ].join(','),
+  ];
+}
+
+function backendWords({guest, hostName, sshAddress, services}: MachineNetwork): readonly string[] {
+  return [
+    `net=${guest.range},host=${guest.host},dns=${guest.nameServer},dhcpstart=${guest.guest}`,
+    ...(hostName === undefined ? [] : [`hostname=${hostName}`]),
+    `hostfwd=tcp:127.0.0.1:0-${sshAddress}:22`,
+    ...services.map(({address, port, command}) => `guestfwd=tcp:${address}:${port}-cmd:${escaped(command)}`),
+  ];
 }
 
 function escaped(path: string): string {
@@ -103,6 +195,8 @@ export interface RunningQemu {
   readonly console: Readable;
   readonly results: Readable;
   readonly messages: Readable;
+  /** The QEMU machine protocol. */
+  readonly monitor: Duplex;
   /** Settles when QEMU is gone and its output is read. */
   readonly done: Promise<{readonly exitCode: number | null; readonly signal: string | null}>;
   kill(): void;
@@ -118,16 +212,12 @@ export function startQemu(machine: Machine, folder: string): RunningQemu {
     cwd: folder,
     detached: true,
     env: {...toolEnvironment, TMPDIR: folder},
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });
-  const [, console, messages, results] = child.stdio;
-  if (console === null || messages === null || !isReadable(results))
+  const [, console, messages, results, monitor] = child.stdio;
+  if (console === null || messages === null || !(results instanceof Readable) || !(monitor instanceof Duplex))
     throw new Error('QEMU was started without pipes');
-  return {console, messages, results, done: ended(child), kill: () => killGroup(child)};
-}
-
-function isReadable(stream: ChildProcess['stdio'][number] | undefined): stream is Readable {
-  return stream !== null && stream !== undefined && 'readable' in stream;
+  return {console, messages, results, monitor, done: ended(child), kill: () => killGroup(child)};
 }
 
 async function ended(child: ChildProcess): Promise<{exitCode: number | null; signal: string | null}> {

@@ -118,6 +118,7 @@ describe('builtInChecks()', () => {
     ],
     ['host_keys', {server: 'no'}, 'no SSH server'],
     ['cloud_init', {status: 'status: done\ntime: now'}, undefined],
+    ['cloud_init', {status: 'absent'}, 'no cloud-init'],
     ['cloud_init', {status: 'status: error\ndetail: x'}, 'status: error detail: x'],
     ['root', {...root, partition: sectors(3.99), disk: sectors(4), kib: kib(3.8)}, undefined],
     [
@@ -130,7 +131,17 @@ describe('builtInChecks()', () => {
       {...root, partition: sectors(3.99), disk: sectors(4), kib: kib(1.8)},
       "the file system has 1843 MiB of the partition's 4086 MiB",
     ],
-    ['root', {source: 'overlay'}, 'the root is on overlay, not on a partition'],
+    [
+      'root',
+      {source: '/dev/vda', start: '0', partition: sectors(4), disk: sectors(4), kib: kib(3.8)},
+      undefined,
+    ],
+    [
+      'root',
+      {source: '/dev/vda', start: '0', partition: sectors(4), disk: sectors(4), kib: kib(1.8)},
+      "the file system has 1843 MiB of the partition's 4096 MiB",
+    ],
+    ['root', {source: 'overlay'}, 'the root is on overlay, not on a disk or a partition'],
     [
       'mounts',
       {mounts: '/run/live/medium ramfs\n/run/live/rootfs/a squashfs\n/ overlay', writable: 'yes'},

@@ -5,7 +5,7 @@ function watch(...texts: readonly string[]): {
   readonly console: ConsoleWatch;
   readonly stages: readonly string[];
 } {
-  const console = new ConsoleWatch();
+  const console = new ConsoleWatch({inCloud: false});
   const stages = texts.map((text) => console.push(Buffer.from(text))).filter((stage) => stage !== undefined);
   return {console, stages};
 }
@@ -54,6 +54,16 @@ describe('ConsoleWatch', () => {
     ['fgimage: network boot failed\r\n', 'iPXE could not fetch or start the kernel'],
   ])('knows that %j is the end', (text, reason) => {
     expect(watch(text).console.fatal).toBe(reason);
+  });
+
+  test('knows that a guest without its cloud is lost, where it is to be in one', () => {
+    const text =
+      '[  190.3] cloud-init[586]: Cloud-init v. 22.4.2 finished at Sun, 22 Nov 2026 16:10:58 +0000. Datasource DataSourceNone.  Up 190.25 seconds\n';
+    const inCloud = new ConsoleWatch({inCloud: true});
+    inCloud.push(Buffer.from(text));
+
+    expect(inCloud.fatal).toBe('cloud-init did not find its cloud');
+    expect(watch(text).console.fatal).toBeUndefined();
   });
 
   test('does not take a mention for the end', () => {

@@ -6,7 +6,7 @@ import {reasonFields} from '../../../src/plan/explain-reason.ts';
 import type {CheckResult, Output, PathStep, RunEvent, StageFailure} from '../../../src/run/events.ts';
 import {sequence} from '../../../src/run/events.ts';
 import {matches} from '../spec/json-schema-check.ts';
-import {at, cachedStory, story} from '../ui/events.ts';
+import {at, cachedStory, registrationStory, story} from '../ui/events.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -76,6 +76,26 @@ const eventFields: EventFields = {
     keptWork: optional,
   },
   'stage-skipped': {stage: required, because: optional},
+  'registration-started': {registration: required, image: required, target: required, digest: required},
+  'registration-progress': {registration: required, message: required, fraction: optional},
+  'registration-finished': {
+    registration: required,
+    did: required,
+    endpoint: required,
+    id: required,
+    name: required,
+    durationMs: required,
+    changed: required,
+    removed: required,
+    deprecated: required,
+  },
+  'registration-failed': {
+    registration: required,
+    code: required,
+    message: required,
+    hint: optional,
+    durationMs: required,
+  },
   'content-corrupt': {stage: required, digest: required, problem: required, place: required},
   warning: {message: required, hint: optional, stage: optional},
   'run-finished': {
@@ -177,9 +197,11 @@ describe('docs/reference/events.schema.json', () => {
   });
 
   it('takes every event of the stories, which have each type', () => {
-    const events = [...sequenced(story), ...sequenced(cachedStory)];
+    const events = [story, cachedStory, registrationStory].flatMap(sequenced);
     expect(events.filter((event) => !matches(strict, event))).toEqual([]);
-    expect(new Set(story.map(({type}) => type))).toEqual(new Set(Object.keys(eventFields)));
+    expect(new Set([...story, ...registrationStory].map(({type}) => type))).toEqual(
+      new Set(Object.keys(eventFields)),
+    );
   });
 
   it('takes no event that lacks a field it must have', () => {

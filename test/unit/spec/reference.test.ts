@@ -25,18 +25,36 @@ test.each(examples)('the reference gives an example that loads: %s', async (exam
   expect(spec.images.length).toBeGreaterThan(0);
 });
 
-test('the reference names every key and every option', async () => {
-  const schema = await specJsonSchema();
-  const keys = new Set<string>();
-  const visit = (node: unknown): void => {
-    if (typeof node !== 'object' || node === null) return;
-    for (const [name, value] of Object.entries(node)) {
-      if (name === 'properties') for (const key of Object.keys(value as object)) keys.add(key);
-      visit(value);
-    }
-  };
-  visit(schema);
+/** The names that mappings may have in what a JSON Schema describes. */
+function keysOf(schema: unknown): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  if (Array.isArray(schema)) return schema.flatMap(keysOf);
+  const {properties = {}, ...rest} = schema as Readonly<Record<string, unknown>>;
+  const named = Object.entries(properties as object).flatMap(([name, value]) => [name, ...keysOf(value)]);
+  return [...named, ...Object.values(rest).flatMap(keysOf)];
+}
 
-  expect(keys.size).toBeGreaterThan(60);
-  expect([...keys].filter((key) => !new RegExp(`\\b${key}\\b`).test(text))).toEqual([]);
+/** Those that a text does not name. */
+function unnamed(keys: readonly string[], where: string): readonly string[] {
+  return [...new Set(keys)].filter((key) => !new RegExp(`\\b${key}\\b`).test(where));
+}
+
+test('the reference names every key of a spec and every type of target', async () => {
+  const {$defs: definitions, ...schema} = await specJsonSchema();
+  const keys = keysOf(schema);
+  expect(new Set(keys).size).toBeGreaterThan(60);
+  expect(unnamed(keys, text)).toEqual([]);
+  expect(Object.keys(definitions as object).length).toBeGreaterThan(10);
+});
+
+test('the README of each target names its options; those of all stand in the guide to registering', async () => {
+  const {$defs: definitions} = await specJsonSchema();
+  const shared = ['docs/guide/registering.md', 'targets/shared/README.md', 'docs/reference/spec.md'];
+  const common = shared.map((path) => readFileSync(join(repository, path), 'utf8')).join('\n');
+  const missing = Object.entries(definitions as object).map(([name, schema]) => {
+    const type = name.replace('target-', '');
+    const readme = readFileSync(join(repository, 'targets', type, 'README.md'), 'utf8');
+    return [type, unnamed(keysOf(schema), readme + common)];
+  });
+  expect(missing.filter(([, keys]) => keys?.length !== 0)).toEqual([]);
 });

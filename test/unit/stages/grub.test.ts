@@ -1,8 +1,23 @@
 import {describe, expect, it} from 'vitest';
-import {biosBootCode, espGrubConfig, grubConfig} from '../../../src/stages/pack/grub.ts';
+import {
+  biosBootCode,
+  coreModules,
+  espGrubConfig,
+  type GrubPlace,
+  grubConfig,
+} from '../../../src/stages/pack/grub.ts';
 
 const bootImage = Buffer.alloc(512, 0xaa);
 const coreImage = Buffer.alloc(3 * 512 + 100, 0xbb);
+
+const uuid = '11111111-2222-5333-8444-555555555555';
+const inRoot: GrubPlace = {bootUuid: uuid, filesystem: 'ext4', folder: '/boot', table: 'gpt'};
+const onItsOwn: GrubPlace = {
+  bootUuid: '66666666-2222-5333-8444-555555555555',
+  filesystem: 'btrfs',
+  folder: '',
+  table: 'mbr',
+};
 
 describe('biosBootCode()', () => {
   it('tells the boot sector where the core image lies and to use the drive of the BIOS', () => {
@@ -43,6 +58,7 @@ describe('grubConfig()', () => {
   it('gives an entry for each kernel, the first one under the plain title', () => {
     expect(
       grubConfig({
+        ...inRoot,
         rootUuid: '11111111-2222-5333-8444-555555555555',
         cmdline: 'console=tty0 quiet',
         kernels: ['6.1.0-30-amd64', '6.1.0-29-amd64'],
@@ -71,9 +87,40 @@ describe('grubConfig()', () => {
   });
 });
 
+describe('grubConfig() of a /boot of its own', () => {
+  it('finds the kernels there, and has them mount the root', () => {
+    const config = grubConfig({
+      ...onItsOwn,
+      rootUuid: uuid,
+      cmdline: 'quiet',
+      kernels: ['6.1'],
+      title: 'Debian',
+    });
+    expect(config.split('\n').slice(6)).toEqual([
+      'insmod part_msdos',
+      'insmod btrfs',
+      'search --no-floppy --fs-uuid --set=root 66666666-2222-5333-8444-555555555555',
+      "menuentry 'Debian' --class debian --class gnu-linux {",
+      '\tlinux /vmlinuz-6.1 root=UUID=11111111-2222-5333-8444-555555555555 ro quiet',
+      '\tinitrd /initrd.img-6.1',
+      '}',
+      '',
+    ]);
+  });
+});
+
+describe('coreModules()', () => {
+  it.each([
+    [inRoot, ['biosdisk', 'part_gpt', 'ext2']],
+    [onItsOwn, ['biosdisk', 'part_msdos', 'btrfs']],
+  ])('reads table and file system of %j', (place, modules) => {
+    expect(coreModules(place).slice(0, 3)).toEqual(modules);
+  });
+});
+
 describe('espGrubConfig()', () => {
   it('leads to the configuration in the root file system', () => {
-    expect(espGrubConfig('11111111-2222-5333-8444-555555555555')).toMatchInlineSnapshot(`
+    expect(espGrubConfig(inRoot)).toMatchInlineSnapshot(`
       "search.fs_uuid 11111111-2222-5333-8444-555555555555 root
       set prefix=($root)/boot/grub
       configfile $prefix/grub.cfg

@@ -6,7 +6,7 @@ import {programFolders} from '../../../src/host/program-folders.ts';
 import {
   mebibyte,
   type PartitionRequest,
-  partitionType,
+  partitionTypes,
   placePartitions,
   sfdiskScript,
 } from '../../../src/stages/pack/partitions.ts';
@@ -14,9 +14,9 @@ import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 
 const diskUuid = '00000000-1111-5222-8333-444444444444';
 const requests: readonly PartitionRequest[] = [
-  {name: 'bios', type: partitionType.biosBoot, uuid: 'aaaaaaaa-1111-5222-8333-444444444444', sizeMiB: 1},
-  {name: 'efi', type: partitionType.efiSystem, uuid: 'bbbbbbbb-1111-5222-8333-444444444444', sizeMiB: 64},
-  {name: 'root', type: partitionType.rootAmd64, uuid: 'cccccccc-1111-5222-8333-444444444444'},
+  {name: 'bios', type: 'biosBoot', uuid: 'aaaaaaaa-1111-5222-8333-444444444444', sizeMiB: 1},
+  {name: 'efi', type: 'efiSystem', uuid: 'bbbbbbbb-1111-5222-8333-444444444444', sizeMiB: 64},
+  {name: 'root', type: 'rootAmd64', uuid: 'cccccccc-1111-5222-8333-444444444444'},
 ];
 
 function sfdisk(parameters: readonly string[], input = ''): string {
@@ -47,7 +47,7 @@ describe('sfdiskScript()', () => {
     writeFileSync(disk, '');
     truncateSync(disk, 256 * mebibyte);
     const placed = placePartitions(requests, 256);
-    sfdisk(['--quiet', '--no-reread', '--no-tell-kernel', disk], sfdiskScript(diskUuid, placed));
+    sfdisk(['--quiet', '--no-reread', '--no-tell-kernel', disk], sfdiskScript('gpt', diskUuid, placed));
     expect(sfdisk(['--verify', disk])).toContain('No errors detected');
     const {partitiontable: table} = JSON.parse(sfdisk(['--json', disk])) as {
       partitiontable: {label: string; id: string; unit: string; sectorsize: number; partitions: object[]};
@@ -58,7 +58,7 @@ describe('sfdiskScript()', () => {
         node: `${disk}${index + 1}`,
         start: firstSector,
         size: sectors,
-        type,
+        type: partitionTypes[type].gpt,
         uuid: uuid.toUpperCase(),
         name,
       })),
@@ -66,7 +66,7 @@ describe('sfdiskScript()', () => {
   });
 
   it('is the same text as ever for the same disk', () => {
-    expect(sfdiskScript(diskUuid, placePartitions(requests, 256))).toMatchInlineSnapshot(`
+    expect(sfdiskScript('gpt', diskUuid, placePartitions(requests, 256))).toMatchInlineSnapshot(`
       "label: gpt
       label-id: 00000000-1111-5222-8333-444444444444
       unit: sectors
@@ -77,5 +77,26 @@ describe('sfdiskScript()', () => {
       start=135168, size=387072, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, uuid=CCCCCCCC-1111-5222-8333-444444444444, name="root"
       "
     `);
+  });
+
+  it('is an MBR with the types and the id of one, from whose active root partition a BIOS starts', () => {
+    using folder = new TemporaryFolder();
+    const disk = folder.join('disk.raw');
+    writeFileSync(disk, '');
+    truncateSync(disk, 256 * mebibyte);
+    const placed = placePartitions(
+      [{name: 'swap', type: 'swap', uuid: diskUuid, sizeMiB: 8}, ...requests.slice(1)],
+      256,
+    );
+    sfdisk(['--quiet', '--no-reread', '--no-tell-kernel', disk], sfdiskScript('mbr', diskUuid, placed));
+    const {partitiontable: table} = JSON.parse(sfdisk(['--json', disk])) as {
+      partitiontable: {label: string; id: string; partitions: object[]};
+    };
+    expect(table).toMatchObject({label: 'dos', id: '0x00000000'});
+    expect(table.partitions).toEqual([
+      {node: `${disk}1`, start: 2048, size: 8 * 2048, type: '82'},
+      {node: `${disk}2`, start: 9 * 2048, size: 64 * 2048, type: 'ef'},
+      {node: `${disk}3`, start: 73 * 2048, size: 182 * 2048, type: '83', bootable: true},
+    ]);
   });
 });

@@ -77,6 +77,22 @@ describe('adapt()', () => {
     });
   });
 
+  it('leaves the network to DHCP, and brings the guest agent, where the spec says so', () => {
+    const usual = target.adapt(image(), options);
+    const plan = target.adapt(image(), {...options, network: 'dhcp', guest_agent: true});
+    const added = plan.files.filter(({path}) => !usual.files.some((file) => file.path === path));
+    expect(added).toEqual([
+      {
+        // After what says how cloud-init writes the network.
+        path: '/etc/cloud/cloud.cfg.d/92-fgimage-dhcp.cfg',
+        content: expect.stringMatching(/^# fgimage: .*\nnetwork:\n {2}config: disabled\n$/) as string,
+        permissions: '0644',
+      },
+    ]);
+    expect(plan.packages).toEqual([...usual.packages, 'qemu-guest-agent']);
+    expect(target.adapt(image(), {...options, network: 'cloud', guest_agent: false})).toEqual(usual);
+  });
+
   it('appends the command line of the target to that of the image', () => {
     const plan = target.pack(image({kernel: {cmdline: 'one'}}), {...options, cmdline: 'two'});
     expect(plan).toMatchObject({cmdline: 'console=tty0 console=ttyS0,115200n8 one two'});
@@ -119,14 +135,15 @@ describe('pack()', () => {
 });
 
 describe('boot()', () => {
+  const bios = {kind: 'disk', name: 'bios', firmware: 'bios', platform: 'openstack', memoryMiB: 1024};
+  const uefi = {kind: 'disk', name: 'uefi', firmware: 'uefi', platform: 'config-drive', memoryMiB: 1024};
+
   it.each([
-    ['both', ['bios', 'uefi']],
-    ['bios', ['bios']],
-    ['uefi', ['uefi']],
-  ] as const)('boots a disk for %s in each of its ways', (firmware, modes) => {
-    expect(target.boot(image(), {...options, firmware})).toEqual(
-      modes.map((mode) => ({kind: 'disk', name: mode, firmware: mode, platform: 'nocloud', memoryMiB: 1024})),
-    );
+    ['both', [bios, uefi]],
+    ['bios', [bios]],
+    ['uefi', [uefi]],
+  ] as const)('boots a disk for %s in each of its ways, and in each of those of Nova', (firmware, boots) => {
+    expect(target.boot(image(), {...options, firmware})).toEqual(boots);
   });
 
   it('gives the machine the memory that the spec says', () => {

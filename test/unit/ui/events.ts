@@ -273,3 +273,88 @@ export async function printed(
   await view.close();
   return text;
 }
+
+/** One image for three targets: registered, kept, refused. */
+export const registrationStory: readonly RunEvent[] = [
+  {
+    type: 'run-started',
+    time: at(0),
+    version: 2,
+    runId: '7d3f0c1e-0000-4000-8000-000000000003',
+    file: 'fgimage.yaml',
+    command: 'fgimage register web',
+    images: ['web'],
+  },
+  registration('openstack', 1),
+  {
+    type: 'registration-progress',
+    time: at(2),
+    registration: 'register:web/openstack',
+    message: 'Uploading disk.qcow2',
+  },
+  {
+    type: 'registration-progress',
+    time: at(12),
+    registration: 'register:web/openstack',
+    message: 'Uploading disk.qcow2',
+    fraction: 0.5,
+  },
+  registration('ec2', 1),
+  {
+    type: 'registration-finished',
+    time: at(2),
+    registration: 'register:web/ec2',
+    did: 'kept',
+    endpoint: 'https://ec2.eu-west-1.example.org',
+    id: 'ami-0123456789abcdef0',
+    name: 'web-0123456789ab',
+    durationMs: 1000,
+    changed: [],
+    removed: [],
+    deprecated: ['ami-00000000000000000'],
+  },
+  {
+    type: 'registration-finished',
+    time: at(20),
+    registration: 'register:web/openstack',
+    did: 'created',
+    endpoint: 'https://glance.example.org/v2',
+    id: '0c5f3a4e-0000-5000-8000-000000000000',
+    name: 'web',
+    durationMs: 19_000,
+    changed: [],
+    removed: ['1c5f3a4e-0000-5000-8000-000000000000'],
+    deprecated: [],
+  },
+  registration('one', 20),
+  {
+    type: 'registration-failed',
+    time: at(21),
+    registration: 'register:web/one',
+    code: 'REMOTE_REFUSED',
+    message: 'https://one.example.org/RPC2 refuses\u001B[2J: Not enough space in datastore',
+    hint: 'Free some space there',
+    durationMs: 1000,
+  },
+  {
+    type: 'run-finished',
+    time: at(21),
+    outcome: 'failed',
+    durationMs: 21_000,
+    stages: {run: 0, cached: 0, failed: 0, skipped: 0},
+    savedMs: 0,
+    criticalPath: [],
+    outputs: [],
+  },
+];
+
+function registration(target: string, seconds: number): RunEvent {
+  return {
+    type: 'registration-started',
+    time: at(seconds),
+    registration: `register:web/${target}`,
+    image: 'web',
+    target,
+    digest: digest('d'),
+  };
+}

@@ -142,6 +142,25 @@ look_at_mounts() {
     writable "$writable"
 }
 
+# Who has the key, on a line of its own and without options: those that say "log in as somebody else" are none.
+look_at_instance_key() {
+  key=$(decode "$2")
+  users=$(getent passwd | while IFS=: read -r user _ _ _ _ home _; do
+    [ -n "$home" ] && [ -f "$home/.ssh/authorized_keys" ] || continue
+    awk -v key="$key" 'index($0, key) == 1 {found = 1} END {exit !found}' "$home/.ssh/authorized_keys" &&
+      printf '%s\n' "$user"
+  done)
+  report "$1" users "$users"
+}
+
+look_at_host_name() {
+  report "$1" name "$(cat /proc/sys/kernel/hostname)"
+}
+
+look_at_user_data() {
+  report "$1" mark "$(cat /run/fgimage-test/instance 2>/dev/null)"
+}
+
 # contains FILE TEXT...: one digit a text, 1 where the file has it
 contains() {
   text=$(tr -d '\000' <"$1"; printf .)
@@ -226,7 +245,7 @@ while read -r id kind rest; do
   case $kind in
   limit) limit=$1 ;;
   patience) patience=$1 ;;
-  system | units | root | network | cloud_init | identity | host_keys | mounts | command | service | port | file)
+  system | units | root | network | cloud_init | identity | host_keys | mounts | instance_key | host_name | user_data | command | service | port | file)
     "look_at_$kind" "$id" "$@" </dev/null
     ;;
   *) report "$id" unknown "$kind" ;;

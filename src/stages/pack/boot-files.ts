@@ -1,0 +1,217 @@
+import {mkdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import type {DiskPackPlan} from '../../../targets/contract.ts';
+import {packageRoot} from '../../package-root.ts';
+import type {Result} from '../../result.ts';
+import type {StageFailure} from '../../run/events.ts';
+import type {Bind} from '../../sandbox/sandbox.ts';
+import {applyChanges, type Change} from '../changes.ts';
+import {requiredInput} from '../inputs.ts';
+import type {StageContext} from '../stage.ts';
+import {runInTree, scratchFile, sourceDateEpoch} from '../tree.ts';
+import {settleTimes} from './boot-layer.ts';
+import {fstab} from './fstab.ts';
+import {coreConfig, coreModules, espGrubConfig, type GrubPlace, grubConfig} from './grub.ts';
+import type {DiskParts, Volume} from './layout.ts';
+import {writeUnifiedKernel} from './uki.ts';
+
+/** A disk while it is packed. */
+export interface DiskJob {
+  readonly plan: DiskPackPlan;
+  readonly parts: DiskParts;
+  /** Kernel versions in the tree, the newest first. */
+  readonly kernels: readonly string[];
+}
+
+/** A file of the EFI system partition: its place in the work folder and in the partition. */
+export interface EspFile {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The layer with what depends on this disk's own ids: fstab, GRUB's files, the initial RAM disks. */
+export const bootLayer = (context: StageContext): string => join(context.work, 'boot-layer');
+/** Below the work folder: what goes beside the file systems. */
+export const bootFolder = 'boot';
+
+/** Makes the boot layer and what goes beside the file systems. */
+export async function makeBootFiles(
+  context: StageContext,
+  job: DiskJob,
+): Promise<Result<void, StageFailure>> {
+  const {plan, parts} = job;
+  const out = join(context.work, bootFolder);
+  for (const folder of [bootLayer(context), out]) mkdirSync(folder);
+  const inLayer: StageContext = {...context, output: bootLayer(context)};
+  const written = await applyChanges(inLayer, textChanges(job));
+  if (!written.ok) return written;
+  const place = grubPlace(job);
+  scratchFile(context, `${bootFolder}/grub.cfg`, espGrubConfig(place));
+  context.progress('Preparing the boot loader');
+  const script = '/run/fgimage/disk-boot.sh';
+  const initramfs = initramfsFolder(context);
+  const binds: readonly Bind[] = [
+    {source: join(packageRoot, 'src/stages/scripts/disk-boot.sh'), path: script, kind: 'file', mode: 'ro'},
+    {
+      source: scratchFile(context, 'bios.cfg', coreConfig(place)),
+      path: '/run/fgimage/bios.cfg',
+      kind: 'file',
+      mode: 'ro',
+    },
+    {source: out, path: '/run/fgimage/out', kind: 'dir', mode: 'rw'},
+    ...(initramfs === undefined
+      ? []
+      : [{source: initramfs, path: '/run/fgimage/initramfs', kind: 'dir', mode: 'ro'} as const]),
+  ];
+  const made = await runInTree(inLayer, {
+    command: [
+      '/bin/sh',
+      script,
+      '/run/fgimage/out',
+      plan.loader,
+      plan.firmware,
+      coreModules(place).join(' '),
+      ...mountPoints(parts).map(({path}) => path),
+    ],
+    writable: true,
+    binds,
+    hint: 'The boot loader comes from the packages of the target: was one of them in remove_packages?',
+  });
+  if (!made.ok) return made;
+  if (plan.loader === 'systemd-boot') makeUnifiedKernels(context, job);
+  settleTimes(bootLayer(context), sourceDateEpoch(context));
+  settleTimes(join(out, 'mounts'), sourceDateEpoch(context));
+  return made;
+}
+
+/** What the stage `initramfs` made; absent where the image has no kernel. */
+export function initramfsFolder(context: StageContext): string | undefined {
+  const id = context.node.dependsOn.find((one) => one.startsWith('initramfs:'));
+  return id === undefined ? undefined : requiredInput(context, id).path;
+}
+
+/** The volumes that lie in folders of others. */
+function mountPoints({volumes}: DiskParts): readonly Volume[] {
+  return volumes.filter(({path}) => path !== '/');
+}
+
+/** Binds that leave out of a volume what lies in others: an empty folder in the place of each. */
+export function maskOthers(context: StageContext, parts: DiskParts, volume: Volume): readonly Bind[] {
+  const points = mountPoints(parts);
+  const holder = (path: string): Volume | undefined =>
+    parts.volumes.toReversed().find((one) => one.path !== path && isBelow(path, one.path));
+  return points.flatMap((point, index) =>
+    holder(point.path) === volume
+      ? [
+          {
+            source: join(context.work, bootFolder, 'mounts', String(index)),
+            path: point.path,
+            kind: 'dir',
+            mode: 'ro',
+          } as const,
+        ]
+      : [],
+  );
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return folder === '/' || path.startsWith(`${folder}/`);
+}
+
+function textChanges(job: DiskJob): readonly Change[] {
+  const {plan, parts, kernels} = job;
+  const text = (path: string, content: string, permissions: string): Change => ({
+    do: 'file',
+    path,
+    owner: 'root:root',
+    permissions,
+    content: {text: content},
+  });
+  const place = grubPlace(job);
+  return [
+    text('/etc/fstab', fstab(parts), '0644'),
+    ...(plan.loader === 'grub'
+      ? [
+          text(
+            '/boot/grub/grub.cfg',
+            grubConfig({
+              ...place,
+              rootUuid: rootOf(parts).uuid,
+              cmdline: plan.cmdline,
+              kernels,
+              title: 'Debian GNU/Linux',
+            }),
+            '0444',
+          ),
+        ]
+      : []),
+    // What kernel-install(8) gives later kernels.
+    ...(plan.loader === 'systemd-boot'
+      ? [text('/etc/kernel/cmdline', `${kernelCmdline(job)}\n`, '0644')]
+      : []),
+  ];
+}
+
+/** As the loader gives it. */
+export function kernelCmdline({plan, parts}: Pick<DiskJob, 'plan' | 'parts'>): string {
+  return `root=UUID=${rootOf(parts).uuid} ro ${plan.cmdline}`;
+}
+
+function grubPlace({plan: {storage}, parts}: DiskJob): GrubPlace {
+  const boot = parts.volumes.find(({path}) => path === '/boot');
+  const {uuid, filesystem} = boot ?? rootOf(parts);
+  return {
+    bootUuid: uuid,
+    filesystem,
+    folder: boot === undefined ? '/boot' : '',
+    table: storage.table === 'mbr' ? 'mbr' : 'gpt',
+  };
+}
+
+function rootOf({volumes}: DiskParts): Volume {
+  const [root] = volumes;
+  if (root === undefined) throw new Error('The disk has no root');
+  return root;
+}
+
+const loaderConfig = 'timeout 1\n';
+
+function makeUnifiedKernels(context: StageContext, job: DiskJob): void {
+  const at = (name: string): string => join(context.work, bootFolder, name);
+  scratchFile(context, `${bootFolder}/loader.conf`, loaderConfig);
+  const stub = readFileSync(at('linuxx64.efi.stub'));
+  for (const version of job.kernels)
+    writeUnifiedKernel(at(unifiedKernel(version)), {
+      stub,
+      sections: [
+        {name: '.osrel', bytes: readFileSync(at('os-release'))},
+        {name: '.cmdline', bytes: Buffer.from(kernelCmdline(job))},
+        {name: '.uname', bytes: Buffer.from(version)},
+        {name: '.initrd', file: join(initramfsFolder(context) ?? '', `initrd.img-${version}`)},
+        {name: '.linux', file: at(`vmlinuz-${version}`)},
+      ],
+    });
+}
+
+function unifiedKernel(version: string): string {
+  return `fgimage-${version}.efi`;
+}
+
+/** What the EFI system partition holds, in this order. */
+export function espFiles({plan, kernels}: DiskJob): readonly EspFile[] {
+  const file = (from: string, to: string): EspFile => ({from: join(bootFolder, from), to});
+  if (plan.loader === 'grub')
+    return [
+      file('shimx64.efi', '/EFI/BOOT/BOOTX64.EFI'),
+      file('grubx64.efi', '/EFI/BOOT/grubx64.efi'),
+      file('shimx64.efi', '/EFI/debian/shimx64.efi'),
+      file('grubx64.efi', '/EFI/debian/grubx64.efi'),
+      file('grub.cfg', '/EFI/debian/grub.cfg'),
+    ];
+  return [
+    file('systemd-bootx64.efi', '/EFI/BOOT/BOOTX64.EFI'),
+    file('systemd-bootx64.efi', '/EFI/systemd/systemd-bootx64.efi'),
+    ...kernels.map((version) => file(unifiedKernel(version), `/EFI/Linux/${unifiedKernel(version)}`)),
+    file('loader.conf', '/loader/loader.conf'),
+  ];
+}
