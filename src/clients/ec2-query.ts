@@ -79,7 +79,7 @@ export class Ec2Query {
 }
 
 /** Sorted by the bytes of the names, each name and value percent-encoded by RFC 3986. */
-export function canonicalQuery(parameters: Ec2Parameters): string {
+function canonicalQuery(parameters: Ec2Parameters): string {
   return Object.keys(parameters)
     .sort()
     .map((name) => `${encoded(name)}=${encoded(parameters[name] ?? '')}`)

@@ -54,7 +54,7 @@ function mergeTargets(base: Tree, over: Tree): Tree {
 }
 
 /** `targets: [openstack, hpc]` as the mapping it stands for; anything else as it is. */
-export function targetsMap(tree: Tree): Tree {
+function targetsMap(tree: Tree): Tree {
   if (tree.kind !== 'list') return tree;
   const entries = new Map<string, Entry>();
   for (const item of tree.items) {

@@ -91,7 +91,7 @@ export async function putVmTemplate(
 }
 
 /** Templates that fgimage made for an image. A crash may have left one that the image does not name yet. */
-export async function vmTemplatesOf(
+async function vmTemplatesOf(
   client: OneClient,
   lineage: string,
   imageId: number,

@@ -15,7 +15,7 @@ import type {
  * What targets with a disk have in common: `storage` of the spec and the options of `disk-schema.ts` as a plan. The
  * serial console comes last: it is the one that clouds show.
  */
-export const serialConsole = 'console=tty0 console=ttyS0,115200n8';
+const serialConsole = 'console=tty0 console=ttyS0,115200n8';
 
 export interface DiskRequest {
   readonly image: Image;

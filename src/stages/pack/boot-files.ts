@@ -120,19 +120,12 @@ function isBelow(path: string, folder: string): boolean {
 
 function textChanges(job: DiskJob): readonly Change[] {
   const {plan, parts, kernels} = job;
-  const text = (path: string, content: string, permissions: string): Change => ({
-    do: 'file',
-    path,
-    owner: 'root:root',
-    permissions,
-    content: {text: content},
-  });
   const place = grubPlace(job);
   return [
-    text('/etc/fstab', fstab(parts), '0644'),
+    textFile('/etc/fstab', fstab(parts)),
     ...(plan.loader === 'grub'
       ? [
-          text(
+          textFile(
             '/boot/grub/grub.cfg',
             grubConfig({
               ...place,
@@ -145,15 +138,24 @@ function textChanges(job: DiskJob): readonly Change[] {
           ),
         ]
       : []),
-    // What kernel-install(8) gives later kernels.
-    ...(plan.loader === 'systemd-boot'
-      ? [text('/etc/kernel/cmdline', `${kernelCmdline(job)}\n`, '0644')]
-      : []),
+    ...(plan.loader === 'systemd-boot' ? kernelInstall(job) : []),
   ];
 }
 
+/** What kernel-install(8) does with later kernels: entries in the EFI system partition, with the same command line. */
+function kernelInstall(job: DiskJob): readonly Change[] {
+  return [
+    textFile('/etc/kernel/cmdline', `${kernelCmdline(job)}\n`),
+    textFile('/etc/kernel/install.conf', 'layout=bls\n'),
+  ];
+}
+
+function textFile(path: string, content: string, permissions = '0644'): Change {
+  return {do: 'file', path, owner: 'root:root', permissions, content: {text: content}};
+}
+
 /** As the loader gives it. */
-export function kernelCmdline({plan, parts}: Pick<DiskJob, 'plan' | 'parts'>): string {
+function kernelCmdline({plan, parts}: Pick<DiskJob, 'plan' | 'parts'>): string {
   return `root=UUID=${rootOf(parts).uuid} ro ${plan.cmdline}`;
 }
 

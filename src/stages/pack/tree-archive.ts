@@ -81,7 +81,7 @@ interface Raw extends Omit<TreeEntry, 'otherPaths' | 'xattrs' | 'type'> {
 }
 
 /** Reads the headers of an archive that tar(1) wrote in pax format (POSIX.1-2017, pax). */
-export function readEntries(
+function readEntries(
   path: string,
   xattrs: ReadonlyMap<string, readonly string[]>,
 ): readonly TreeEntry[] {

@@ -24,7 +24,7 @@ export interface Preparation {
   readonly accelerator: Accelerator;
 }
 
-export function commonMachine({request: {plan}, accelerator}: Preparation): Omit<Machine, 'disks'> {
+function commonMachine({request: {plan}, accelerator}: Preparation): Omit<Machine, 'disks'> {
   return {accelerator, memoryMiB: plan.memoryMiB, processors: Math.min(2, availableParallelism())};
 }
 

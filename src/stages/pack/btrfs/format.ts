@@ -4,7 +4,7 @@
  */
 export const sectorBytes = 4096;
 export const nodeBytes = 16_384;
-export const stripeBytes = 65_536;
+const stripeBytes = 65_536;
 /** Of everything: the file system is written at once. */
 export const generation = 1;
 

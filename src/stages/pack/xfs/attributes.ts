@@ -23,7 +23,7 @@ export function shortAttributes(xattrs: readonly TreeXattr[]): Buffer {
 }
 
 /** Bytes for attributes beside which an inode has room for what it must hold. */
-export const mostAttributeBytes = 240;
+const mostAttributeBytes = 240;
 
 /** Whether attributes fit into an inode. */
 export function fitsInode(xattrs: readonly TreeXattr[]): boolean {

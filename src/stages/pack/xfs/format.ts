@@ -113,7 +113,7 @@ export interface InodeFields {
 
 const formats = {device: 0, local: 1, extents: 2} as const;
 const dataForkAt = 176;
-export const forkBytes = inodeBytes - dataForkAt;
+const forkBytes = inodeBytes - dataForkAt;
 
 /** Bytes of an inode that are left for data beside attributes: the attributes begin at a multiple of eight. */
 export function dataForkBytes(attributes: Buffer): number {
