@@ -48,6 +48,13 @@ export function writeSparse(folder: string, sizeBytes: number, blocks: readonly 
   return path;
 }
 
+/** The artifact of a disk that was made before. */
+export function sampleDiskAt(folder: string, sha256: string): Artifact {
+  const {size: sizeBytes} = statSync(join(folder, 'disk.raw'));
+  const files = [{path: 'disk.raw', sizeBytes, sha256}];
+  return {folder, file: 'disk.raw', format: 'raw', files, virtualSizeBytes: sizeBytes};
+}
+
 /** SHA-256 of the first bytes of a file. */
 export function digestOfFile(path: string, sizeBytes = Number.POSITIVE_INFINITY): string {
   const hash = createHash('sha256');
