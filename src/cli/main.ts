@@ -52,6 +52,11 @@ addFlags(cli.command('build [...images]', 'Build the images of a spec, or those 
       async () => {
         const build = buildOptions(images, options);
         const bundle = text(options, 'bundle');
+        if (flag(options, 'register') && bundle !== undefined) {
+          throw new FgError('USAGE', 'What a bundle holds is not registered', {
+            hint: 'Build it first, and then run fgimage register in its project',
+          });
+        }
         if (flag(options, 'register'))
           return (await import('./register.ts')).runRegister(build, {handOut: true});
         if (bundle === undefined) return (await import('./build.ts')).runBuild(build);
