@@ -1,8 +1,20 @@
 import {defineConfig} from 'vitest/config';
 
+/** Registrations with servers and stand-ins of their own: they wait more than they compute, and run side by side. */
+const servers = [
+  'ec2',
+  'ec2-copies',
+  'ec2-trouble',
+  'nimbus',
+  'oci-register',
+  'opennebula',
+  'openstack',
+  'xml-rpc',
+].map((name) => `test/integration/${name}.test.ts`);
+
 /**
- * Five tiers: unit (seconds), rig (the real CLI), integration (real Debian, real boots), slow (the long boots), soak
- * (one thing again and again for ten minutes).
+ * Six tiers: unit (seconds), rig (the real CLI), servers (registrations), integration (real Debian, real boots), slow (the
+ * long boots), soak (one thing again and again for ten minutes).
  */
 export default defineConfig({
   test: {
@@ -11,9 +23,18 @@ export default defineConfig({
       {test: {name: 'rig', include: ['test/rig/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000}},
       {
         test: {
+          name: 'servers',
+          include: servers,
+          globalSetup: ['test/integration/setup.ts'],
+          testTimeout: 1_500_000,
+          hookTimeout: 1_500_000,
+        },
+      },
+      {
+        test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          exclude: ['test/integration/**/*.{slow,soak}.test.ts'],
+          exclude: ['test/integration/**/*.{slow,soak}.test.ts', ...servers],
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 1_500_000,
           hookTimeout: 1_500_000,
