@@ -4,6 +4,7 @@ import {defineConfig} from 'vitest/config';
 const servers = [
   'ec2',
   'ec2-copies',
+  'ec2-moto',
   'ec2-trouble',
   'nimbus',
   'oci-register',
