@@ -81,10 +81,7 @@ interface Raw extends Omit<TreeEntry, 'otherPaths' | 'xattrs' | 'type'> {
 }
 
 /** Reads the headers of an archive that tar(1) wrote in pax format (POSIX.1-2017, pax). */
-function readEntries(
-  path: string,
-  xattrs: ReadonlyMap<string, readonly string[]>,
-): readonly TreeEntry[] {
+function readEntries(path: string, xattrs: ReadonlyMap<string, readonly string[]>): readonly TreeEntry[] {
   const found: (TreeEntry & {otherPaths: string[]})[] = [];
   const byPath = new Map<string, TreeEntry & {otherPaths: string[]}>();
   for (const raw of readHeaders(path)) {
