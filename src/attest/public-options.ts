@@ -49,7 +49,8 @@ function publicFile({content, content_base64: base64, ...file}: WriteFile): obje
 
 /** Steps hold scripts, attributes, environments: the kind and the file's name are told, the rest is a digest. */
 function publicStep(step: Provisioner): object {
-  const {kind, file} = step;
+  const {kind, options} = step;
+  const {file} = options;
   return {kind, ...(file === undefined ? {} : {file}), ...digestOf(step)};
 }
 

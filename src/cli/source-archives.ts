@@ -1,10 +1,10 @@
-import {type LockedSuite, toolsStage} from '../lock/lock.ts';
+import {type LockedSuite, toolsName} from '../lock/lock.ts';
 import {hostSnapshots, snapshotRoots} from '../lock/snapshot.ts';
 import type {SourceArchive} from '../lock/sources-bring.ts';
 import {Archives} from '../plan/archives.ts';
-import {readTools} from '../plan/template.ts';
 import {archiveUris} from '../run/host-archive.ts';
 import type {Image, Os, Repository} from '../spec/image.ts';
+import {readTools} from '../spec/template.ts';
 import type {Session} from './session.ts';
 
 /** The suites that have the source packages of a plan, and their snapshots. */
@@ -34,7 +34,8 @@ function places(images: readonly Image[], nodes: Session['plan']['nodes']): read
   return nodes.flatMap(({id, locked, image: name}): Place[] => {
     if (locked === undefined) return [];
     const {suites} = locked;
-    if (id === toolsStage) return [{os: readTools().os, repositories: [], suites}];
+    const tools = toolsName(id);
+    if (tools !== undefined) return [{os: readTools(tools.name).os, repositories: [], suites}];
     return [{os: locked.os, repositories: repositoriesOf(name, byName), suites}];
   });
 }

@@ -67,6 +67,12 @@ export interface LockedStage {
 /** The stage of the tools image (docs/architecture.md). */
 export const toolsStage = 'tools';
 
+/** Which tools image a stage makes, by its id; undefined for a stage of another kind. */
+export function toolsName(stage: string): {readonly name?: string} | undefined {
+  if (stage === toolsStage) return {};
+  return stage.startsWith(`${toolsStage}:`) ? {name: stage.slice(toolsStage.length + 1)} : undefined;
+}
+
 /** The file beside the spec. */
 export const lockFileName = 'fgimage.lock';
 

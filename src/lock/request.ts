@@ -9,12 +9,14 @@ interface AptWords {
 }
 
 /** The kinds of stages that install packages. */
-const requests: Partial<Record<StageKind, (params: JsonObject) => AptWords>> = {
+const requests: Partial<Record<StageKind, (params: JsonObject) => AptWords | undefined>> = {
   base: ({packages}) => ({install: packages as readonly string[], remove: []}),
   packages: ({install, remove}) => ({
     install: install as readonly string[],
     remove: remove as readonly string[],
   }),
+  provision: ({install}) =>
+    install === undefined ? undefined : {install: install as readonly string[], remove: []},
   adapt: ({plan}) => ({install: (plan as unknown as AdaptPlan).packages, remove: []}),
   initramfs: ({plan}) => ({install: (plan as unknown as AdaptPlan).initramfsPackages, remove: []}),
 };

@@ -69,7 +69,9 @@ export async function resolveLock(request: ResolveRequest): Promise<Result<Lock,
     if (!solved.ok) return fail({stage: node.id, lines: solved.error});
     const required = solved.value.added.filter(isRequired).map(({package: {name}}) => name);
     const first = node.kind === 'base' ? required : [];
-    installed.set(node.id, afterInstall(before, solved.value, [...asked.install, ...first]));
+    // What is installed for one step only is gone after it.
+    const stays = node.params['keep_client'] !== false;
+    installed.set(node.id, stays ? afterInstall(before, solved.value, [...asked.install, ...first]) : before);
     stages[node.id] = archive.take(solved.value, {...asked, required: first});
   }
   return ok({

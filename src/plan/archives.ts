@@ -1,5 +1,5 @@
 import type {JsonObject, Os, Repository} from '../spec/image.ts';
-import {type DistributionTemplate, readTemplate, releaseOf} from './template.ts';
+import {type DistributionTemplate, readTemplate, releaseOf} from '../spec/template.ts';
 
 /** Where an OS's archives are: the spec's mirror or the host's. */
 export interface ArchiveUris {

@@ -1,8 +1,8 @@
 import type {Image, JsonObject} from '../spec/image.ts';
+import type {DistributionTemplate} from '../spec/template.ts';
 import type {CopiedFile} from './fingerprint.ts';
 import type {Origin, StageKind} from './graph.ts';
 import {impliedPackages, json, requestWord, same, unique} from './image-words.ts';
-import type {DistributionTemplate} from './template.ts';
 
 /** A part of an image that becomes a stage of its own when customizing. */
 export interface Part {
@@ -15,6 +15,12 @@ export interface Part {
   /** Of a part that installs packages: what apt is told. */
   readonly install?: readonly string[];
   readonly remove?: readonly string[];
+  /** The tools image whose programs it runs, by its name. */
+  readonly programs?: string;
+  /** Whether it reads the package lists though it installs nothing by itself. */
+  readonly readsLists?: boolean;
+  /** Whether it is another for each target: it, or something before it, is not for all. */
+  readonly ofTarget?: boolean;
   readonly origins: readonly Origin[];
 }
 
@@ -28,23 +34,15 @@ export interface PartsContext {
   readonly copied: readonly CopiedFile[];
 }
 
-/** The parts that an image has, in the order in which they are applied (docs/architecture.md). */
-export function imageParts(image: Image, context: PartsContext): readonly Part[] {
-  return [
-    ...packageParts(image, context),
-    ...settingParts(image),
-    ...fileParts(image, context),
-    ...image.provision.map(
-      (provisioner, index): Part => ({
-        name: `provision-${String(index + 1)}`,
-        kind: 'provision',
-        params: {provisioner: json(provisioner)},
-        files: provisioner.file === undefined ? [] : [provisioner.file],
-        origins: [{param: ['provisioner'], spec: ['provision', index]}],
-      }),
-    ),
-    ...serviceParts(image),
-  ];
+/** The parts that an image has, before and after `provision`, in the order in which they are applied (docs/architecture.md). */
+export function imageParts(
+  image: Image,
+  context: PartsContext,
+): {readonly before: readonly Part[]; readonly after: readonly Part[]} {
+  return {
+    before: [...packageParts(image, context), ...settingParts(image), ...fileParts(image, context)],
+    after: serviceParts(image),
+  };
 }
 
 function packageParts(image: Image, {template, isChild, platform}: PartsContext): readonly Part[] {

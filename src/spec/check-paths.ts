@@ -27,9 +27,14 @@ async function checkStep(step: Tree, {project, kinds, report}: PathCheck): Promi
     const kind = kinds.get(name);
     const given = toJson(value);
     if (kind?.schema.safeParse(given).success !== true) continue;
-    for (const {at, path} of kind.interpret(given, project.isFile).files) {
-      note(nearestTree(value, at), await project.problem(path), report);
-    }
+    const {options, files} = kind.interpret(given, project.isFile);
+    const problems = await Promise.all(
+      files.map(async ({at, path, folder = false}) => ({at, problem: await project.problem(path, {folder})})),
+    );
+    for (const {at, problem} of problems) note(nearestTree(value, at), problem, report);
+    if (problems.some(({problem}) => problem !== undefined)) continue;
+    for (const {at, ...problem} of (await kind.check?.(options, {dir: project.dir})) ?? [])
+      note(nearestTree(value, at), problem, report);
   }
 }
 

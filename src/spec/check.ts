@@ -1,7 +1,10 @@
 import {checkStorage} from './check-storage.ts';
 import {diagnosticAt, quote} from './diagnostic.ts';
+import {distributions, releaseWords} from './distributions.ts';
 import type {ImageTree} from './images.ts';
+import {nearest} from './nearest.ts';
 import {unitName} from './normalise.ts';
+import {stepKeys} from './provision-step.ts';
 import type {Reporter} from './report.ts';
 import {positionOf} from './source.ts';
 import {child, entriesAt, isText, itemsAt, type ScalarTree, type Tree, textAt, treeAt} from './tree.ts';
@@ -45,6 +48,18 @@ function checkOs(body: Tree, report: Reporter): void {
     if (!os.entries.has(key))
       report.at(os.site, {message: `os has no \`${key}\``, hint: `Write \`${key}: ${example}\``});
   }
+  const distribution = textAt(os, 'distribution');
+  const release = textAt(os, 'release');
+  if (distribution === undefined || release === undefined || !distributions().includes(distribution.value))
+    return;
+  const words = releaseWords(distribution.value);
+  // What no distribution has was reported with the shape.
+  if (words.includes(release.value) || !releaseWords().includes(release.value)) return;
+  const near = nearest(release.value, words);
+  report.at(release.site, {
+    message: `${quote(release.value)} is no release of ${distribution.value}`,
+    hint: near === undefined ? `Write one of ${words.join(', ')}` : `Write \`${near}\``,
+  });
 }
 
 interface Repeated {
@@ -222,8 +237,11 @@ function checkAddresses(body: Tree, report: Reporter): void {
 }
 
 function checkStep(step: Tree, report: Reporter): void {
-  if (step.kind !== 'map' || step.entries.size === 1) return;
-  const message = step.entries.size === 0 ? 'The step is empty' : 'One step has several kinds';
+  if (step.kind !== 'map') return;
+  const kinds = [...step.entries.keys()].filter((key) => !stepKeys.has(key));
+  if (kinds.length === 1) return;
+  const none = step.entries.size === 0 ? 'The step is empty' : 'The step says nothing that is to be run';
+  const message = kinds.length === 0 ? none : 'One step has several kinds';
   report.at(step.site, {message, hint: 'Begin each step with `- `: `- shell: …`'});
 }
 

@@ -35,10 +35,12 @@ export interface Image {
 }
 
 export interface Os {
-  readonly distribution: 'debian';
+  /** A folder of `templates/`. */
+  readonly distribution: string;
   /** The code name; the spec may say the version instead. */
-  readonly release: 'bullseye' | 'bookworm' | 'trixie';
-  readonly architecture: 'amd64';
+  readonly release: string;
+  /** In Debian's words. */
+  readonly architecture: 'amd64' | 'arm64';
   /** URI of an archive's root (the folder that holds `dists`). Absent: the host's own, else mmdebstrap's default. */
   readonly mirror?: string;
   /** UTC time of a snapshot of the archive, `YYYYMMDDTHHMMSSZ`. */
@@ -121,15 +123,32 @@ export interface Copy {
   readonly exclude: readonly string[];
 }
 
-/** One entry of `provision`, told apart by `kind`; each kind is a module in src/stages/provision. */
-export type Provisioner = ShellProvisioner;
+/** One entry of `provision`: a step that runs in the image while it is built. */
+export interface Provisioner {
+  /** Which module of src/stages/provision runs it. */
+  readonly kind: string;
+  /** What its own key of the entry says, as that kind understands it, with every default filled in. */
+  readonly options: JsonObject;
+  /** For which targets it is run, by name or type; absent: for all. Other conditions are decided when the spec is read. */
+  readonly when?: {readonly target: readonly string[]};
+  /** Whether it has a network; then what it gives may be another each time. */
+  readonly network: boolean;
+  readonly secrets: readonly Secret[];
+  /** Absolute folders in the image whose content persists between runs and is no part of the layer. */
+  readonly caches: readonly string[];
+  /** Absent: it may take as long as it likes. */
+  readonly timeout_seconds?: number;
+}
 
-export interface ShellProvisioner {
-  readonly kind: 'shell';
-  /** A script file of the project … */
+/** Shown to one step as the file `/run/secrets/<name>`. Its value is in no key; `version` is. */
+export interface Secret {
+  readonly name: string;
+  /** Where the value is: a file, absolute or relative to the project, … */
   readonly file?: string;
-  /** … or its text. */
-  readonly inline?: string;
+  /** … or an environment variable of fgimage. */
+  readonly env?: string;
+  /** Stands in for the value in the key: whoever wants the step run again with another value changes it. */
+  readonly version: string;
 }
 
 export interface Services {

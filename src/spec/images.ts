@@ -1,4 +1,5 @@
 import {quote} from './diagnostic.ts';
+import {architectureOf, architectureWords, codeName} from './distributions.ts';
 import {mergeMaps, tidy} from './merge.ts';
 import {nearest} from './nearest.ts';
 import type {Reporter} from './report.ts';
@@ -26,13 +27,6 @@ export interface ImageTree {
 
 /** Keys of a file that no image has. */
 const fileKeys = new Set(['version', 'name', 'extends', 'cache', 'images']);
-
-const codeNames: Readonly<Record<string, string>> = {11: 'bullseye', 12: 'bookworm', 13: 'trixie'};
-
-/** The code name of a release, which the spec may name by its version. */
-export function codeName(release: string): string {
-  return codeNames[release] ?? release;
-}
 
 /** The images of a merged spec file in the order of `from`: an image comes after the one it is built on. */
 export function expandImages(file: MapTree, report: Reporter): readonly ImageTree[] {
@@ -107,7 +101,11 @@ function expandMatrix(entry: string, body: MapTree): ImageTree[] {
   if (!body.entries.has('matrix')) return [{name: entry, entry, body: bare}];
   return itemsAt(body, 'matrix', 'release').map((release) => {
     const text = release.kind === 'scalar' ? String(release.value) : '';
-    return {name: `${entry}-${codeName(text)}`, entry, body: withRelease(bare, release)};
+    return {
+      name: `${entry}-${codeName(text, textAt(bare, 'os', 'distribution')?.value)}`,
+      entry,
+      body: withRelease(bare, release),
+    };
   });
 }
 
@@ -164,12 +162,13 @@ function checkOs(image: ImageTree, parent: ImageTree, report: Reporter): void {
 }
 
 function sameOs(a: ScalarTree & {value: string}, b: ScalarTree & {value: string}): boolean {
-  const plain = (text: string): string => (text === 'x86_64' ? 'amd64' : codeName(text));
+  const plain = (text: string): string =>
+    codeName(architectureWords.includes(text) ? architectureOf(text) : text);
   return plain(a.value) === plain(b.value);
 }
 
 function releaseOf({body}: ImageTree): string {
-  return codeName(textAt(body, 'os', 'release')?.value ?? '');
+  return codeName(textAt(body, 'os', 'release')?.value ?? '', textAt(body, 'os', 'distribution')?.value);
 }
 
 function reportRepeatedNames(images: readonly ImageTree[], report: Reporter): void {

@@ -1,4 +1,5 @@
 import {Buffer} from 'node:buffer';
+import {architectureOf, codeName} from './distributions.ts';
 import {sizeBytes, snapshotTime} from './fields.ts';
 import type {
   Copy,
@@ -14,9 +15,10 @@ import type {
   User,
   WriteFile,
 } from './image.ts';
-import {codeName} from './images.ts';
+import {plainPath} from './paths.ts';
 import {normalisePolicy} from './policy.ts';
 import type {ProvisionKinds} from './provision-kinds.ts';
+import {readStep} from './provision-step.ts';
 import type {ImageEntry} from './schema.ts';
 
 type Written<K extends keyof ImageEntry> = NonNullable<ImageEntry[K]>;
@@ -34,11 +36,12 @@ export interface NormaliseOptions {
 /** What an image says, with every default filled in. The entry has passed the schema and all checks. */
 export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Image {
   const {name, from, targets} = options;
+  const os = normaliseOs(entry.os ?? {});
   return {
     name,
     ...defined({description: entry.description}),
     tags: entry.tags ?? [],
-    os: normaliseOs(entry.os ?? {}),
+    os,
     ...defined({from}),
     repositories: (entry.repositories ?? []).map((one) => ({...one, signed_by: plainPath(one.signed_by)})),
     packages: (entry.packages ?? []).map(normalisePackage),
@@ -47,7 +50,7 @@ export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Im
     users: (entry.users ?? []).map(normaliseUser),
     write_files: (entry.write_files ?? []).map(normaliseWriteFile),
     copy: (entry.copy ?? []).map(normaliseCopy),
-    provision: (entry.provision ?? []).flatMap((one) => normaliseProvisioner(one, options)),
+    provision: (entry.provision ?? []).flatMap((one) => normaliseProvisioner(one, os, options)),
     services: normaliseServices(entry.services ?? {}),
     ...defined({hostname: entry.hostname, locale: entry.locale, timezone: entry.timezone}),
     kernel: entry.kernel ?? {},
@@ -56,12 +59,6 @@ export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Im
     ...defined({policy: entry.policy === undefined ? undefined : normalisePolicy(entry.policy)}),
     targets,
   };
-}
-
-/** A path of the project without `./`, empty parts and a trailing slash. */
-export function plainPath(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  return parts.length === 0 ? '.' : parts.join('/');
 }
 
 /** With the suffix that systemd assumes. */
@@ -77,12 +74,13 @@ function defined<T extends object>(fields: T): {[K in keyof T]?: Exclude<T[K], u
   return Object.fromEntries(entries) as {[K in keyof T]?: Exclude<T[K], undefined>};
 }
 
-function normaliseOs({release, mirror, snapshot, snapshots}: Written<'os'>): Os {
+function normaliseOs({distribution = '', release = '', architecture, ...from}: Written<'os'>): Os {
+  const {mirror, snapshot, snapshots} = from;
   const time = snapshot === undefined ? undefined : snapshotTime(snapshot);
   return {
-    distribution: 'debian',
-    release: codeName(release ?? '') as Os['release'],
-    architecture: 'amd64',
+    distribution,
+    release: codeName(release, distribution),
+    architecture: architectureOf(architecture ?? 'amd64'),
     ...defined({mirror, snapshot: time, snapshots}),
   };
 }
@@ -146,12 +144,14 @@ function normaliseCopy({source, path, owner = 'root:root', permissions, exclude}
 
 function normaliseProvisioner(
   entry: Readonly<Record<string, unknown>>,
-  options: NormaliseOptions,
+  os: Os,
+  {kinds, isFile}: NormaliseOptions,
 ): Provisioner[] {
+  const said = readStep(entry, os);
+  if (said === undefined) return [];
   return Object.entries(entry).flatMap(([kind, value]) => {
-    const found = options.kinds.get(kind)?.interpret(value, options.isFile).provisioner;
-    if (found === undefined) return [];
-    return [found.file === undefined ? found : {...found, file: plainPath(found.file)}];
+    const found = kinds.get(kind)?.interpret(value, isFile);
+    return found === undefined ? [] : [{kind, options: found.options, ...said}];
   });
 }
 

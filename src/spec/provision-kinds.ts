@@ -1,30 +1,61 @@
 import {z} from 'zod';
-import type {Provisioner} from './image.ts';
+import type {JsonObject, Os} from './image.ts';
+import {stepFields} from './provision-step.ts';
 import type {Path} from './tree.ts';
 
 /**
- * A kind of provisioner: the key of an entry of `provision` and what its value means. A kind is one module in
- * src/stages/provision and one line in `kinds`.
+ * A kind of provisioner: the key of an entry of `provision` and what its value means. A kind is a folder in
+ * src/stages/provision (`schema.ts`, `run.ts`), one line in `kinds` and one in src/stages/provision/registry.ts.
  */
 export interface ProvisionKind {
-  readonly kind: Provisioner['kind'];
+  readonly kind: string;
+  /** Raised when the code of the kind changes what is written. */
+  readonly version: number;
   /** Of the value below the key. */
   readonly schema: z.ZodType;
-  /**
-   * Reads a value that the schema has accepted. `isFile` tells whether a path of the project is an existing file.
-   * Gives the provisioner and the files of the project that it names.
-   */
+  /** Reads a value that the schema has accepted. `isFile` tells whether a path of the project is an existing file. */
   interpret(value: unknown, isFile: (path: string) => boolean): Interpreted;
+  /** What is wrong with the project's files that the step stands on, beside that one is missing. */
+  check?(options: JsonObject, project: StepProject): Promise<readonly StepProblem[]>;
+  /** What the step needs; found out whenever a plan is made. Throws `FgError` SPEC_INVALID where that cannot be told. */
+  needs(options: JsonObject, project: StepProject): Promise<StepNeeds>;
+}
+
+export interface StepProject {
+  /** Absolute path of the project's folder. */
+  readonly dir: string;
+  /** The image's system; absent where it is not known yet. */
+  readonly os?: Os;
 }
 
 export interface Interpreted {
-  readonly provisioner: Provisioner;
-  /** Each with its place inside the value. */
-  readonly files: readonly {readonly at: Path; readonly path: string}[];
+  readonly options: JsonObject;
+  /** Files and folders of the project that the value names, each with its place inside the value. */
+  readonly files: readonly {readonly at: Path; readonly path: string; readonly folder?: boolean}[];
 }
 
-const kinds: Readonly<Record<Provisioner['kind'], () => Promise<ProvisionKind>>> = {
-  shell: async () => (await import('../stages/provision/shell-schema.ts')).shell,
+/** What is wrong with a step: with its place inside the value of the key, the reason and the mend. */
+export interface StepProblem {
+  readonly at: Path;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface StepNeeds {
+  /** Every file of the project that it reads: their digests are in its key. */
+  readonly files: readonly string[];
+  /** Packages that are installed for it in its own layer before it runs, as apt-get(8) is told. */
+  readonly install?: readonly string[];
+  /** Whether those stay in the image; else they are purged after it, with what only they needed. */
+  readonly keep?: boolean;
+  /** A tools image whose programs it runs: `templates/debian/tools-<name>.json`. */
+  readonly tools?: string;
+  /** What else belongs into the key. */
+  readonly params?: JsonObject;
+}
+
+const kinds: Readonly<Record<string, () => Promise<ProvisionKind>>> = {
+  shell: async () => (await import('../stages/provision/shell/schema.ts')).shell,
 };
 
 export type ProvisionKinds = ReadonlyMap<string, ProvisionKind>;
@@ -36,11 +67,11 @@ export async function provisionKinds(): Promise<ProvisionKinds> {
   return new Map(loaded.map((kind) => [kind.kind, kind]));
 }
 
-/** The schema of one entry of `provision`: a mapping with one key, the kind. */
+/** The schema of one entry of `provision`: a mapping with one kind, and what may be said of every step. */
 export async function provisionSchema() {
   const shape: Record<string, z.ZodType> = {};
   for (const [name, {schema}] of await provisionKinds()) shape[name] = schema.exactOptional();
   return z
-    .strictObject(shape)
-    .meta({description: 'A step: {<kind>: …}.', minProperties: 1, maxProperties: 1});
+    .strictObject({...shape, ...stepFields})
+    .meta({description: 'A step: {<kind>: …}, and what is said of it.', minProperties: 1});
 }

@@ -1,5 +1,6 @@
 import {z} from 'zod';
 import {Cache} from './cache-settings.ts';
+import {architectureWords, distributions, releaseWords} from './distributions.ts';
 import {
   entryName,
   hostname,
@@ -34,13 +35,10 @@ const texts = z.union([line, z.array(line)]);
 
 export const Os = z
   .strictObject({
-    distribution: z.enum(['debian']).describe('The distribution.').exactOptional(),
-    release: z
-      .enum(['bullseye', '11', 'bookworm', '12', 'trixie', '13'])
-      .describe('Code name, or version in quotes.')
-      .exactOptional(),
+    distribution: z.enum(distributions()).describe('The distribution.').exactOptional(),
+    release: z.enum(releaseWords()).describe('Code name, or version in quotes.').exactOptional(),
     architecture: z
-      .enum(['amd64', 'x86_64'])
+      .enum(architectureWords)
       .describe('Architecture; amd64 where it is left out.')
       .exactOptional(),
     mirror: uri(['http', 'https', 'file', 'copy'])

@@ -4,7 +4,7 @@ import {quote} from './diagnostic.ts';
 import {checkShape} from './explain.ts';
 import type {ImageTarget} from './image.ts';
 import {nearest} from './nearest.ts';
-import {plainPath} from './normalise.ts';
+import {plainPath} from './paths.ts';
 import type {Project} from './project.ts';
 import type {Reporter} from './report.ts';
 import {type Entry, entriesAt, isText, type MapTree, toJson, withEntries} from './tree.ts';

@@ -11,7 +11,7 @@ const runners: Readonly<Record<StageKind, () => Promise<StageRunner>>> = {
   settings: async () => (await import('./customize.ts')).runSettings,
   users: async () => (await import('./customize.ts')).runUsers,
   files: async () => (await import('./customize.ts')).runFiles,
-  provision: async () => (await import('./provision/shell.ts')).runShell,
+  provision: async () => (await import('./provision/run-step.ts')).runStep,
   services: async () => (await import('./customize.ts')).runServices,
   adapt: async () => (await import('./adapt.ts')).runAdapt,
   initramfs: async () => (await import('./adapt.ts')).runInitramfs,

@@ -1,3 +1,4 @@
+import {machineOf} from '../../src/spec/distributions.ts';
 import type {Image, JsonObject} from '../../src/spec/image.ts';
 import type {BootPlan, Target} from '../contract.ts';
 import {kernelOutputs, partitionPlan, withGrub} from '../shared/bare-disk.ts';
@@ -61,5 +62,5 @@ export function isParavirtual(options: JsonObject): boolean {
 
 /** Eucalyptus' word for an architecture of Debian. */
 export function architectureOf({os}: Image): string {
-  return {amd64: 'x86_64'}[os.architecture];
+  return machineOf(os.architecture);
 }

@@ -13,15 +13,16 @@ export interface Domain {
   readonly format: 'qcow2' | 'raw';
   /** Where the disk lies, an absolute path. */
   readonly disk: string;
-  readonly os: 'bullseye' | 'bookworm' | 'trixie';
+  /** The release's code name. */
+  readonly os: string;
 }
 
 /** Names of libosinfo's database (https://libosinfo.org), which virt-manager and virt-install read. */
-const osIds = {
+const osIds: Readonly<Record<string, string>> = {
   bullseye: 'http://debian.org/debian/11',
   bookworm: 'http://debian.org/debian/12',
   trixie: 'http://debian.org/debian/13',
-} as const;
+};
 
 /** A domain (https://libvirt.org/formatdomain.html): virtio, a serial console, and a channel for QEMU's guest agent. */
 export function domainXml(domain: Domain): string {
@@ -32,7 +33,7 @@ export function domainXml(domain: Domain): string {
   <uuid>${uuid}</uuid>
   <metadata>
     <libosinfo:libosinfo xmlns:libosinfo='http://libosinfo.org/xmlns/libvirt/domain/1.0'>
-      <libosinfo:os id='${osIds[os]}'/>
+      <libosinfo:os id='${osIds[os] ?? 'http://libosinfo.org/linux/2022'}'/>
     </libosinfo:libosinfo>
   </metadata>
   <memory unit='MiB'>${memoryMiB}</memory>

@@ -62,11 +62,11 @@ function manifest(files: readonly string[]): string {
 }
 
 /** The newest name of Debian that the hosts which are in use know. */
-const guestIds = {
+const guestIds: Readonly<Record<string, string>> = {
   bullseye: 'debian11_64Guest',
   bookworm: 'debian12_64Guest',
   trixie: 'debian12_64Guest',
-} as const;
+};
 
 function machineOf(image: Image, options: JsonObject, diskFile: string): OvfMachine {
   const {ovf_version: version, cpus, hardware_version: hardwareVersion, network_adapter: adapter} = options;
@@ -91,7 +91,7 @@ function machineOf(image: Image, options: JsonObject, diskFile: string): OvfMach
     memoryMiB: Math.ceil(memoryBytes / (1 << 20)),
     hardwareVersion,
     firmware: firmwareOf(options),
-    guestId: typeof guestId === 'string' ? guestId : guestIds[image.os.release],
+    guestId: typeof guestId === 'string' ? guestId : (guestIds[image.os.release] ?? 'otherLinux64Guest'),
     network,
     networkAdapter: adapter,
     product: typeof product === 'string' ? product : image.name,

@@ -1,4 +1,4 @@
-import type {Copy, Image, JsonObject} from '../../src/spec/image.ts';
+import type {Copy, Image, JsonObject, Provisioner} from '../../src/spec/image.ts';
 
 /** An image with nothing but an OS, and what the test says. */
 export function image(parts: Partial<Image> = {}): Image {
@@ -39,4 +39,9 @@ export function copyOf(source: string | readonly string[], path: string, parts: 
     exclude: [],
     ...parts,
   };
+}
+
+/** A step of `provision` as a spec that says only its script has it. */
+export function shellStep(options: {readonly file: string} | {readonly inline: string}): Provisioner {
+  return {kind: 'shell', options, network: false, secrets: [], caches: []};
 }

@@ -5,7 +5,7 @@ import {
   provenanceStatement,
   provenanceText,
 } from '../../../src/attest/provenance.ts';
-import {hpc, image, openstack} from '../../rig/images.ts';
+import {hpc, image, openstack, shellStep} from '../../rig/images.ts';
 
 const canary = 'c4n4ry-5ecret';
 const digest = (letter: string): string => letter.repeat(64);
@@ -165,7 +165,7 @@ describe('provenanceStatement', () => {
         },
         {path: '/etc/b', content_base64: canary, owner: 'root:root', permissions: '0600', append: false},
       ],
-      provision: [{kind: 'shell', inline: `export TOKEN=${canary}`}],
+      provision: [shellStep({inline: `export TOKEN=${canary}`})],
       tests: [{kind: 'command', command: `login ${canary}`, exit_status: 0, stdout: [canary]}],
       targets: [
         openstack({

@@ -3,7 +3,7 @@ import type {StageNode} from '../../../src/plan/graph.ts';
 import {formatGraph, graphFormats, type StageState} from '../../../src/plan/graph-format.ts';
 import {planImages} from '../../../src/plan/plan.ts';
 import {targetOfType} from '../../../targets/registry.ts';
-import {hpc, image, openstack} from '../../rig/images.ts';
+import {hpc, image, openstack, shellStep} from '../../rig/images.ts';
 
 function stage(id: string, dependsOn: readonly string[] = [], more: Partial<StageNode> = {}): StageNode {
   return {
@@ -46,10 +46,7 @@ async function large(): Promise<readonly StageNode[]> {
     packages: [{name: 'curl'}],
     hostname: 'web',
     groups: [{name: 'operators', members: []}],
-    provision: [
-      {kind: 'shell', inline: 'true'},
-      {kind: 'shell', inline: 'false'},
-    ],
+    provision: [shellStep({inline: 'true'}), shellStep({inline: 'false'})],
   } as const;
   const os = {distribution: 'debian', release: 'trixie', architecture: 'amd64'} as const;
   const planned = await planImages({

@@ -6,7 +6,7 @@ import {archiveName} from '../../../src/plan/archives.ts';
 import {type Plan, type PlanRequest, planImages} from '../../../src/plan/plan.ts';
 import type {Image, Os} from '../../../src/spec/image.ts';
 import {targetOfType} from '../../../targets/registry.ts';
-import {hpc, image, openstack} from '../../rig/images.ts';
+import {hpc, image, openstack, shellStep} from '../../rig/images.ts';
 
 const here: ArchiveUris = {
   main: 'http://mirror.example.org/debian',
@@ -156,7 +156,7 @@ describe('a plan with a lock', () => {
 
   it('sees a provisioner whose script is another one', async () => {
     const lock = await lockOf([web]);
-    const scripted = image({...web, provision: [{kind: 'shell', file: 'package.json'}]});
+    const scripted = image({...web, provision: [shellStep({file: 'package.json'})]});
     const known = await plan([scripted], {lock, projectDir: process.cwd()});
     expect(known.lockProblems).toEqual(['provision-1 of web: package.json is not in the lock']);
     const stale = {...lock, sources: {web: {'package.json': 'c'.repeat(64)}}};

@@ -4,7 +4,7 @@ import type {StageNode} from '../../../src/plan/graph.ts';
 import {type Plan, type PlanRequest, planImages} from '../../../src/plan/plan.ts';
 import type {Image, Os, Repository} from '../../../src/spec/image.ts';
 import {targetOfType} from '../../../targets/registry.ts';
-import {copyOf, hpc, image, openstack} from '../../rig/images.ts';
+import {copyOf, hpc, image, openstack, shellStep} from '../../rig/images.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 
 const archive: ArchiveUris = {
@@ -52,10 +52,7 @@ const full = image({
   write_files: [
     {path: '/etc/motd', content: 'hello', owner: 'root:root', permissions: '0644', append: false},
   ],
-  provision: [
-    {kind: 'shell', inline: 'true'},
-    {kind: 'shell', inline: 'false'},
-  ],
+  provision: [shellStep({inline: 'true'}), shellStep({inline: 'false'})],
   services: {enable: ['ssh'], disable: [], mask: []},
 });
 
@@ -338,7 +335,7 @@ describe('planImages()', () => {
     const planned = await plan(
       [
         image({
-          provision: [{kind: 'shell', file: 'run.sh'}],
+          provision: [shellStep({file: 'run.sh'})],
           copy: [copyOf('tree', '/srv')],
           write_files: [
             {path: '/etc/motd', source: 'motd.txt', owner: 'root:root', permissions: '0644', append: false},
@@ -352,7 +349,7 @@ describe('planImages()', () => {
   });
 
   it('throws when a file that the spec names has gone', async () => {
-    await expect(plan([image({provision: [{kind: 'shell', file: 'gone.sh'}]})])).rejects.toMatchObject({
+    await expect(plan([image({provision: [shellStep({file: 'gone.sh'})]})])).rejects.toMatchObject({
       code: 'SPEC_INVALID',
       message: 'Cannot read gone.sh, which the spec names',
     });
@@ -368,10 +365,7 @@ describe('what a change of the spec reaches', () => {
       'a script',
       {
         ...full,
-        provision: [
-          {kind: 'shell', inline: 'date'},
-          {kind: 'shell', inline: 'false'},
-        ],
+        provision: [shellStep({inline: 'date'}), shellStep({inline: 'false'})],
       },
       ['customize:web/provision-1'],
     ],

@@ -4,7 +4,7 @@ import {planImages} from '../../../src/plan/plan.ts';
 import type {Expected} from '../../../src/plan/vet-node.ts';
 import type {Image, User} from '../../../src/spec/image.ts';
 import {targetFinder} from '../../../targets/registry.ts';
-import {hpc, image, openstack} from '../../rig/images.ts';
+import {hpc, image, openstack, shellStep} from '../../rig/images.ts';
 
 const user = (name: string, parts: Partial<User> = {}): User => ({
   ...{name, groups: [], sudo: [], ssh_authorized_keys: [], lock_passwd: true, system: false},
@@ -70,7 +70,7 @@ describe('the vet stage', () => {
         packages: [{name: 'curl'}],
         hostname: 'web',
         users: [user('alice')],
-        provision: [{kind: 'shell', inline: 'true'}],
+        provision: [shellStep({inline: 'true'})],
         services: {enable: ['x.service'], disable: [], mask: []},
         targets: [hpc()],
       }),

@@ -3,7 +3,7 @@ import type {StageNode} from '../../../src/plan/graph.ts';
 import {planImages} from '../../../src/plan/plan.ts';
 import {nearestInput, shortestPath} from '../../../src/plan/why.ts';
 import {targetOfType} from '../../../targets/registry.ts';
-import {copyOf, image} from '../../rig/images.ts';
+import {copyOf, image, shellStep} from '../../rig/images.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 
 async function nodes(): Promise<readonly StageNode[]> {
@@ -26,7 +26,7 @@ async function nodes(): Promise<readonly StageNode[]> {
           },
         ],
         copy: [copyOf('site', '/srv')],
-        provision: [{kind: 'shell', file: 'setup.sh'}],
+        provision: [shellStep({file: 'setup.sh'})],
         services: {enable: ['ssh.service'], disable: [], mask: []},
       }),
       image({name: 'db', from: 'web', packages: [{name: 'postgresql'}]}),

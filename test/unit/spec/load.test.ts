@@ -3,6 +3,7 @@ import {copyFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect, test} from 'vitest';
 import {loadSpec} from '../../../src/spec/load.ts';
+import {shellStep} from '../../rig/images.ts';
 import {complaints, head, image, load, ProjectFolder, repository} from './helpers.ts';
 
 test('the example loads without a warning, for both targets', async () => {
@@ -135,12 +136,12 @@ tests:
     {source: ['keys/*'], path: '/srv', owner: 'root:root', permissions: '0640', exclude: ['*.bak']},
   ]);
   expect(web.provision).toEqual([
-    {kind: 'shell', file: 'setup.sh'},
-    {kind: 'shell', file: 'setup'},
-    {kind: 'shell', inline: 'true'},
-    {kind: 'shell', file: 'setup'},
-    {kind: 'shell', inline: 'a/b'},
-    {kind: 'shell', inline: 'a\nb/c.sh'},
+    shellStep({file: 'setup.sh'}),
+    shellStep({file: 'setup'}),
+    shellStep({inline: 'true'}),
+    shellStep({file: 'setup'}),
+    shellStep({inline: 'a/b'}),
+    shellStep({inline: 'a\nb/c.sh'}),
   ]);
   expect(web.tests).toEqual([
     {kind: 'command', command: 'true', exit_status: 0, stdout: ['a']},

@@ -1,4 +1,5 @@
 import {expect, test} from 'vitest';
+import {shellStep} from '../../rig/images.ts';
 import {complaints, head, image, load} from './helpers.ts';
 
 const base = `version: 1
@@ -49,7 +50,7 @@ test('extends goes on through several files; their paths are relative to the pro
   });
 
   expect(image(spec, 'web').packages.map(({name}) => name)).toEqual(['b1', 'a1']);
-  expect(image(spec, 'web').provision).toEqual([{kind: 'shell', file: 'lib/run.sh'}]);
+  expect(image(spec, 'web').provision).toEqual([shellStep({file: 'lib/run.sh'})]);
 });
 
 test('images take the top-level keys as defaults', async () => {

@@ -1,6 +1,7 @@
 import {z} from 'zod';
-import {projectPath} from '../../spec/fields.ts';
-import type {Interpreted, ProvisionKind} from '../../spec/provision-kinds.ts';
+import {projectPath} from '../../../spec/fields.ts';
+import {plainPath} from '../../../spec/paths.ts';
+import type {Interpreted, ProvisionKind} from '../../../spec/provision-kinds.ts';
 
 const Shell = z
   .union([
@@ -12,23 +13,38 @@ const Shell = z
 
 type Shell = z.infer<typeof Shell>;
 
+/** The options of a step: exactly one of `file` and `inline` is there. */
+export interface ShellOptions {
+  /** A script file of the project … */
+  readonly file?: string;
+  /** … or its text. */
+  readonly inline?: string;
+}
+
 /** `provision: [{shell: …}]`: a script that runs in the image. */
-export const shell: ProvisionKind = {kind: 'shell', schema: Shell, interpret};
+export const shell: ProvisionKind = {
+  kind: 'shell',
+  version: 1,
+  schema: Shell,
+  interpret,
+  needs: (options) => {
+    const {file} = options as ShellOptions;
+    return Promise.resolve({files: file === undefined ? [] : [file]});
+  },
+};
 
 function interpret(value: unknown, isFile: (path: string) => boolean): Interpreted {
   const given = value as Shell;
   if (typeof given !== 'string') {
-    return 'file' in given
-      ? fromFile(given.file, ['file'])
-      : {provisioner: {kind: 'shell', inline: given.inline}, files: []};
+    return 'file' in given ? fromFile(given.file, ['file']) : {options: {inline: given.inline}, files: []};
   }
   return looksLikePath(given) || (!given.includes('\n') && isFile(given))
     ? fromFile(given, [])
-    : {provisioner: {kind: 'shell', inline: given}, files: []};
+    : {options: {inline: given}, files: []};
 }
 
 function fromFile(path: string, at: readonly string[]): Interpreted {
-  return {provisioner: {kind: 'shell', file: path}, files: [{at, path}]};
+  return {options: {file: plainPath(path)}, files: [{at, path}]};
 }
 
 /** One word that holds a slash or ends as scripts do. */

@@ -1,10 +1,11 @@
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
-import type {Os} from '../spec/image.ts';
+import type {Os} from './image.ts';
 
 /** `templates/<distribution>/template.json`: a distribution as data. */
 export interface DistributionTemplate {
+  readonly package_manager: 'apt' | 'dnf';
   /** mmdebstrap(1), --variant. */
   readonly variant: string;
   /** What a base holds beside the variant's own choice. */
@@ -48,6 +49,8 @@ export interface ToolsTemplate {
   readonly packages: readonly string[];
 }
 
-export function readTools(): ToolsTemplate {
-  return JSON.parse(readFileSync(join(packageRoot, 'templates/debian/tools.json'), 'utf8')) as ToolsTemplate;
+/** The tools image; with a name, the one of a provisioner (`tools-<name>.json`). */
+export function readTools(name?: string): ToolsTemplate {
+  const file = name === undefined ? 'tools.json' : `tools-${name}.json`;
+  return JSON.parse(readFileSync(join(packageRoot, 'templates/debian', file), 'utf8')) as ToolsTemplate;
 }

@@ -1,0 +1,63 @@
+import {readdirSync} from 'node:fs';
+import {join} from 'node:path';
+import {packageRoot} from '../package-root.ts';
+import type {Os} from './image.ts';
+import {readTemplate} from './template.ts';
+
+/** What is known of distributions, their releases and architectures: the data of `templates/`. */
+let known: readonly string[] | undefined;
+
+/** Names of the distributions that there is a template of. */
+export function distributions(): readonly string[] {
+  known ??= readdirSync(join(packageRoot, 'templates'), {withFileTypes: true})
+    .filter((entry) => entry.isDirectory())
+    .map(({name}) => name)
+    .sort();
+  return known;
+}
+
+/**
+ * The name of a release, which a spec may also call by its version: `12` is `bookworm`. What no template knows is given
+ * back as it is. Without a distribution the first that knows the word counts.
+ */
+export function codeName(release: string, distribution?: string): string {
+  for (const name of distribution === undefined ? distributions() : [distribution]) {
+    if (!distributions().includes(name)) continue;
+    const {releases} = readTemplate(name);
+    if (releases[release] !== undefined) return release;
+    const found = Object.entries(releases).find(([, {version}]) => version === release);
+    if (found !== undefined) return found[0];
+  }
+  return release;
+}
+
+/** Every word for a release that a spec may use: code names and versions, of one distribution or of all. */
+export function releaseWords(distribution?: string): readonly string[] {
+  const names = distribution === undefined ? distributions() : [distribution];
+  const words = names.flatMap((name) =>
+    Object.entries(readTemplate(name).releases).flatMap(([release, {version}]) => [release, version]),
+  );
+  return [...new Set(words)];
+}
+
+/** The version of an OS's release, e.g. `12`. */
+export function versionOf({distribution, release}: Pick<Os, 'distribution' | 'release'>): string {
+  return readTemplate(distribution).releases[release]?.version ?? release;
+}
+
+/** Architectures in Debian's words, with the kernel's (uname(2), machine). */
+const machines: Readonly<Record<Os['architecture'], string>> = {amd64: 'x86_64', arm64: 'aarch64'};
+
+/** Every word for an architecture that a spec may use. */
+export const architectureWords: readonly string[] = Object.entries(machines).flat();
+
+/** Debian's word for an architecture that a spec names by either word. */
+export function architectureOf(word: string): Os['architecture'] {
+  const found = Object.entries(machines).find((words) => words.includes(word));
+  return (found?.[0] ?? 'amd64') as Os['architecture'];
+}
+
+/** The kernel's word: `x86_64`, `aarch64`. */
+export function machineOf(architecture: Os['architecture']): string {
+  return machines[architecture];
+}
