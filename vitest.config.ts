@@ -1,4 +1,5 @@
 import {defineConfig} from 'vitest/config';
+import {BaseSequencer, type TestSpecification} from 'vitest/node';
 
 /** Registrations with servers and stand-ins of their own: they wait more than they compute, and run side by side. */
 const servers = [
@@ -13,12 +14,31 @@ const servers = [
   'xml-rpc',
 ].map((name) => `test/integration/${name}.test.ts`);
 
+/** Machines that boot under emulation want both cores for themselves. */
+const boots = ['build'].map((name) => `test/integration/${name}.test.ts`);
+
+/** What takes minutes, the longest first: begun last, one of them would run alone at the end. */
+const long = ['kills', 'chaos', 'reproducible', 'failures', 'cutoff', 'verify', 'lock', 'offline'].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
+
+class LongestFirst extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({moduleId}: TestSpecification): number => {
+      const at = long.findIndex((path) => moduleId.endsWith(path));
+      return at === -1 ? long.length : at;
+    };
+    return Promise.resolve(files.toSorted((a, b) => place(a) - place(b)));
+  }
+}
+
 /**
- * Six tiers: unit (seconds), rig (the real CLI), servers (registrations), integration (real Debian, real boots), slow (the
- * long boots), soak (one thing again and again for ten minutes).
+ * Seven tiers: unit (seconds), rig (the real CLI), servers (registrations), boots (real Debian that boots), integration
+ * (real Debian, two files at a time), slow (the long boots), soak (one thing again and again for ten minutes).
  */
 export default defineConfig({
   test: {
+    sequence: {sequencer: LongestFirst},
     projects: [
       {test: {name: 'unit', include: ['test/unit/**/*.test.ts']}},
       {test: {name: 'rig', include: ['test/rig/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000}},
@@ -33,13 +53,25 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          exclude: ['test/integration/**/*.{slow,soak}.test.ts', ...servers],
+          name: 'boots',
+          include: boots,
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 1_500_000,
           hookTimeout: 1_500_000,
-          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: {groupOrder: 1},
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          exclude: ['test/integration/**/*.{slow,soak}.test.ts', ...boots, ...servers],
+          globalSetup: ['test/integration/setup.ts'],
+          testTimeout: 1_500_000,
+          hookTimeout: 1_500_000,
+          maxWorkers: 2,
+          sequence: {groupOrder: 2},
         },
       },
       {
@@ -49,7 +81,8 @@ export default defineConfig({
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 3_000_000,
           hookTimeout: 3_000_000,
-          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: {groupOrder: 3},
         },
       },
       {
@@ -59,7 +92,8 @@ export default defineConfig({
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 3_000_000,
           hookTimeout: 3_000_000,
-          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: {groupOrder: 4},
         },
       },
     ],

@@ -1,5 +1,13 @@
 import {type ChildProcess, spawn} from 'node:child_process';
-import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {inject} from 'vitest';
@@ -35,7 +43,7 @@ export class Project {
   /** Fills the package cache with what earlier builds of this test run fetched. */
   sharePackages(): void {
     mkdirSync(join(this.cache, 'packages'), {recursive: true});
-    for (const name of readdirSync(sharedPackages())) {
+    for (const name of readdirSync(sharedPackages()).filter((one) => one.endsWith('.deb'))) {
       const target = join(this.cache, 'packages', name);
       if (!existsSync(target)) copyFileSync(join(sharedPackages(), name), target);
     }
@@ -44,7 +52,13 @@ export class Project {
   /** Hands what this project fetched to later builds. */
   keepPackages(): void {
     const own = join(this.cache, 'packages');
-    for (const name of readdirSync(own)) copyFileSync(join(own, name), join(sharedPackages(), name));
+    for (const name of readdirSync(own)) {
+      // Tests that run beside this one must not see half of it.
+      const whole = join(sharedPackages(), name);
+      const part = `${whole}.${String(process.pid)}`;
+      copyFileSync(join(own, name), part);
+      renameSync(part, whole);
+    }
   }
 
   /** Starts `fgimage <words>` with `--cache-dir`; `as` is a user and group id, `by` what starts it. */
