@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync} from 'node:fs';
 import {uptime} from 'node:os';
 import {join} from 'node:path';
 import type {Database, Statement} from 'better-sqlite3';
@@ -7,6 +7,7 @@ import {isIoError, isNoSpace} from '../src/errors.ts';
 import {checkObject, type ObjectProblem, summarizeInWorker} from './content.ts';
 import {openDatabase, readDatabase} from './database.ts';
 import {type CacheLayout, cacheLayout} from './layout.ts';
+import {makeFolder} from './make-folder.ts';
 import {type ActionRecord, writeRecord} from './record.ts';
 import {closeRun, openRun, type RunFolder, sweepRuns} from './runs.ts';
 
@@ -71,7 +72,7 @@ export class Store {
     const layout = cacheLayout(root);
     const {objects, records, tmp, locks, logs, packages, corrupt, trash, traces} = layout;
     for (const folder of [objects, records, tmp, locks, logs, packages, corrupt, trash, traces])
-      mkdirSync(folder, {recursive: true});
+      makeFolder(folder);
     return new Store(layout, {database: openDatabase(layout.database), readOnly: false});
   }
 

@@ -1,7 +1,7 @@
-import {mkdirSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import type {Database as OpenDatabase} from 'better-sqlite3';
+import {makeFolder} from '../../cache/make-folder.ts';
 import {Database} from '../../cache/sqlite.ts';
 import {FgError, isErrno} from '../errors.ts';
 
@@ -36,7 +36,7 @@ const migrations: readonly string[] = [
 export function openCatalog(path = catalogFile()): OpenDatabase {
   let database: OpenDatabase | undefined;
   try {
-    mkdirSync(dirname(path), {recursive: true, mode: 0o700});
+    makeFolder(dirname(path), 0o700);
     database = new Database(path, {timeout: busyTimeoutMs});
     database.pragma('journal_mode = WAL');
     migrate(database, path);

@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {makeFolder} from '../../cache/make-folder.ts';
 import type {Store} from '../../cache/store.ts';
 import {digestFile, sha256} from '../../cache/tree.ts';
 import {FgError, isErrno, isNoSpace} from '../errors.ts';
@@ -73,7 +74,7 @@ export function deliver(store: Store, output: string, parcel: Parcel): Result<De
       const text = manifestText(parcel, withProof(folder, parcel, delivered));
       return ok({path, changed: text !== delivered.text && writeManifest(folder, text)});
     }
-    for (const made of [builds, dirname(path)]) mkdirSync(made, {recursive: true});
+    for (const made of [builds, dirname(path)]) makeFolder(made);
     rmSync(fresh, {recursive: true, force: true});
     mkdirSync(fresh);
     const files = takeOver(output, parcel, fresh) ?? copyContent(store, parcel.digest, fresh);
