@@ -24,6 +24,8 @@ interface Variant {
   readonly added?: readonly string[];
   /** Targets as they stand in the spec. */
   readonly targets: readonly string[];
+  /** One image for each, with a package of its own; absent: one image. */
+  readonly images?: readonly string[];
 }
 
 const one: Variant = {targets: ['openstack: {}']};
@@ -32,12 +34,15 @@ const six: Variant = {
   targets: ['openstack: {}', 'ec2: {}', 'eucalyptus: {}', 'opennebula: {}', 'nimbus: {}', 'azure: {}'],
 };
 
-const spec = ({added = [], targets}: Variant): string => `version: 1
+/** What each of ten images has that the others have not. */
+const own = ['bc', 'file', 'jq', 'lsof', 'make', 'nano', 'strace', 'time', 'tree', 'zip'];
+
+const spec = ({added = [], targets, images = []}: Variant): string => `version: 1
 name: bench
 os: {distribution: debian, release: bookworm}
 packages: [${['openssh-server', 'curl', 'sudo', 'rsync', 'less', ...added].join(', ')}]
 targets: {${targets.join(', ')}}
-`;
+${images.length === 0 ? '' : 'images:\n'}${images.map((name) => `  with-${name}: {packages: [${name}]}\n`).join('')}`;
 
 interface Manifest {
   readonly packages: readonly {readonly name: string}[];
@@ -46,7 +51,7 @@ interface Manifest {
 try {
   mkdirSync(packages);
   process.stdout.write(`${String(runs)} runs, medians; in ${folder}\n`);
-  const first = build('warm', {...six, added: ['jq']}, {share: false});
+  const first = build('warm', {...six, added: own}, {share: false});
   keepPackages(join(first.project, 'cache/packages'));
   const listed = build('list', one);
   const manifest = join(listed.project, 'artifacts/bench/openstack/manifest.json');
@@ -89,6 +94,7 @@ try {
     );
     note('one target option changed', again(cold.project).seconds);
     note('six targets', build(`six-${String(run)}`, six).seconds);
+    note('ten images', build(`ten-${String(run)}`, {...one, images: own}).seconds);
     events = [
       ['cold build', cold.events],
       ['nothing changed', warm.events],
@@ -125,6 +131,7 @@ try {
     ['one package added / cold', of('one package added') / of('cold'), 0.4],
     ['one target option changed / cold', of('one target option changed') / of('cold'), undefined],
     ['six cloud targets / one', of('six targets') / of('cold'), 2.2],
+    ['ten images that share a base / ten times one', of('ten images') / (10 * of('cold')), 0.45],
     ['round trips of a second register, for each target', trips, 1],
     ['pack / mke2fs and qemu-img', of('pack') / of('bare tools'), 1.2],
     ...(times['mkosi'] === undefined
