@@ -15,7 +15,7 @@ const servers = [
 ].map((name) => `test/integration/${name}.test.ts`);
 
 /** Machines that boot under emulation want both cores for themselves. */
-const boots = ['build'].map((name) => `test/integration/${name}.test.ts`);
+const boots = ['build', 'configured'].map((name) => `test/integration/${name}.test.ts`);
 
 /** What takes minutes, the longest first: begun last, one of them would run alone at the end. */
 const long = ['kills', 'chaos', 'reproducible', 'failures', 'cutoff', 'verify', 'lock', 'offline'].map(

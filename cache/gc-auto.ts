@@ -67,8 +67,8 @@ function estimatedBytes(store: Store): number {
     )
     .pluck()
     .get() as number;
-  const {packages, logs, records, corrupt, kept, traces} = store.layout;
-  const folders = [packages, logs, records, corrupt, kept, traces];
+  const {packages, logs, records, corrupt, kept, caches, traces} = store.layout;
+  const folders = [packages, logs, records, corrupt, kept, caches, traces];
   return folders.reduce((sum, folder) => sum + diskUse(folder).bytes, objects);
 }
 

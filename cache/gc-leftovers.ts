@@ -2,11 +2,12 @@ import {existsSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Database} from 'better-sqlite3';
 import {isErrno} from '../src/errors.ts';
+import {staleRecipes} from './recipes.ts';
 import type {Store} from './store.ts';
 
 /** What gc removes whatever the bounds: nothing can need it any more. */
 export interface Leftover {
-  readonly kind: 'trash' | 'corrupt' | 'log' | 'record' | 'trace' | 'unchanged';
+  readonly kind: 'trash' | 'corrupt' | 'log' | 'record' | 'recipe' | 'trace' | 'unchanged' | 'cache';
   readonly path: string;
 }
 
@@ -18,6 +19,8 @@ const runsKept = 100;
 const settledMs = 24 * 3_600_000;
 /** A build that is not asked for in so long can plan once more. */
 const unchangedMs = 30 * 24 * 3_600_000;
+/** What a step that nobody builds any more had for the next time. */
+const cacheMs = 30 * 24 * 3_600_000;
 /** Somebody may want to look into a database that broke. */
 const brokenMs = 7 * 24 * 3_600_000;
 /** Above this, what only saves time is forgotten as a whole and found out again. */
@@ -38,7 +41,11 @@ export function findLeftovers(store: Store, now: number): readonly Leftover[] {
     ...entries('log', layout.logs).filter((log) => !logs.has(nameOf(log)) && old(log, settledMs)),
     ...entries('record', layout.records).filter((one) => !records.has(nameOf(one)) && old(one, settledMs)),
     ...entries('trace', layout.traces).filter((trace) => old(trace, historyMs)),
+    ...staleRecipes(layout, {listed: listedArtifacts(database), before: now - historyMs}).map(
+      (path): Leftover => ({kind: 'recipe', path}),
+    ),
     ...entries('unchanged', layout.unchanged).filter((one) => old(one, unchangedMs)),
+    ...entries('cache', layout.caches).filter((one) => old(one, cacheMs)),
   ];
 }
 
@@ -110,6 +117,11 @@ function brokenDatabases(root: string, before: number): readonly Leftover[] {
     const movedAt = Date.UTC(year, month - 1, day, ...time);
     return movedAt < before ? [{kind: 'corrupt', path: join(root, name)}] : [];
   });
+}
+
+/** Artifacts in the list of images, whether or not their content is here. */
+function listedArtifacts(database: Database): ReadonlySet<string> {
+  return new Set(database.prepare('SELECT DISTINCT digest FROM images').pluck().all() as string[]);
 }
 
 /** Logs that a record or a run names. */

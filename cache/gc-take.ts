@@ -5,8 +5,12 @@ import {isErrno, isNoSpace} from '../src/errors.ts';
 import type {Candidate} from './gc-candidates.ts';
 import {discard} from './gc-leftovers.ts';
 import type {GcRule} from './gc-report.ts';
+
 import {diskMemo} from './measure.ts';
 import type {Store} from './store.ts';
+
+/** Why content is taken away: a rule of gc, or somebody who wants its room. */
+export type TakenBy = GcRule | 'purged';
 
 /** Something that is not there any more. */
 export interface TakenAway {
@@ -22,7 +26,7 @@ export interface TakenAway {
  */
 export function takeAway(
   store: Store,
-  {rule, choose}: {readonly rule: GcRule; readonly choose: () => readonly Candidate[]},
+  {rule, choose}: {readonly rule: TakenBy; readonly choose: () => readonly Candidate[]},
 ): readonly TakenAway[] {
   const renamed: Renamed[] = [];
   let isMarked = true;
@@ -63,7 +67,7 @@ function toTrash({layout}: Store, one: Candidate): readonly Renamed[] {
   }
 }
 
-function mark({database}: Store, {one: {kind, name}, trash}: Renamed, rule: GcRule): void {
+function mark({database}: Store, {one: {kind, name}, trash}: Renamed, rule: TakenBy): void {
   if (kind !== 'object' || trash === undefined) return;
   database
     .prepare('UPDATE actions SET evicted_at = ?, evicted_why = ? WHERE digest = ? AND evicted_at IS NULL')
@@ -72,7 +76,7 @@ function mark({database}: Store, {one: {kind, name}, trash}: Renamed, rule: GcRu
 }
 
 /** Now that there is room. What a build made again meanwhile is there; without a mark the rest is a miss all the same. */
-function markLater(store: Store, renamed: readonly Renamed[], rule: GcRule): void {
+function markLater(store: Store, renamed: readonly Renamed[], rule: TakenBy): void {
   try {
     store.database
       .transaction(() => {

@@ -22,10 +22,14 @@ export interface CacheLayout {
   readonly trash: string;
   /** Work folders of failed stages, kept by `--keep-work`. */
   readonly kept: string;
+  /** Folders that steps of `provision` keep between builds (`caches`), each under a digest. */
+  readonly caches: string;
   /** A timeline of each of the last runs. */
   readonly traces: string;
   /** What builds that ended well leave for the next one, to tell at a glance that nothing has changed. */
   readonly unchanged: string;
+  /** What artifacts can be made again from: `recipes/<digest>.json`, `recipes/files/<sha256>`. */
+  readonly recipes: string;
   /** What is pinned, beside the content, for a database that is made again. */
   readonly pins: string;
 }
@@ -43,8 +47,10 @@ export function cacheLayout(root: string): CacheLayout {
     corrupt: join(root, 'corrupt'),
     trash: join(root, 'trash'),
     kept: join(root, 'kept'),
+    caches: join(root, 'caches'),
     traces: join(root, 'traces'),
     unchanged: join(root, 'unchanged'),
+    recipes: join(root, 'recipes'),
     pins: join(root, 'pins.json'),
   };
 }

@@ -45,6 +45,7 @@ const folderNames = [
   'logs',
   'traces',
   'kept',
+  'caches',
   'corrupt',
   'trash',
   'tmp',

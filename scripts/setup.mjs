@@ -45,7 +45,8 @@ async function prepare({tests = true} = {}) {
 async function installPackages({tests}) {
   const {tools} = JSON.parse(readFileSync(join(root, 'src/host/requirements.json'), 'utf8'));
   const wanted = tools.filter(
-    ({needs = []}) => tests || needs.length === 0 || needs.some((need) => need !== 'test'),
+    ({needs = []}) =>
+      tests || needs.length === 0 || needs.some((need) => need !== 'test' && need !== 'arm64'),
   );
   const missing = [...new Set(wanted.filter((tool) => !isThere(tool)).map((tool) => tool.package))].sort();
   if (missing.length === 0) return;

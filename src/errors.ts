@@ -28,8 +28,12 @@ export const errorCodes = {
   SPEC_INVALID: exitCode.usage,
   LOCK_INVALID: exitCode.usage,
   LOCK_STALE: exitCode.lockOutOfDate,
+  /** A lock is asked for of an image whose packages no lock can name yet. */
+  LOCK_UNSUPPORTED: exitCode.usage,
   HOST_TOOL_MISSING: exitCode.hostLacks,
   HOST_USERNS: exitCode.hostLacks,
+  /** Programs of an image's architecture do not run here. */
+  HOST_EMULATION: exitCode.hostLacks,
   CACHE_UNUSABLE: exitCode.hostLacks,
   NO_SPACE: exitCode.hostLacks,
   STAGE_FAILED: exitCode.stageFailed,

@@ -11,6 +11,8 @@ export interface Experiment {
   readonly images: readonly string[];
   /** The spec, by its path in the project. */
   readonly spec: string;
+  /** The profiles to merge over it. */
+  readonly profiles: readonly string[];
   /** What has to come out, as far as that is told. */
   readonly expected: readonly ExpectedSet[];
   /** What it holds, in words. */
@@ -40,11 +42,12 @@ function openRecord(path: string): Experiment {
     throw new FgError('RECORD_UNUSABLE', `Cannot use the record ${path}: ${printable(record.error)}`, {
       hint: 'Get it once more from where it was published',
     });
-  const {version, image, spec, entries, artifacts} = record.value;
+  const {version, image, spec, profiles, entries, artifacts} = record.value;
   return {
     version,
     images: [image],
     spec,
+    profiles,
     expected: artifacts.map((artifact) => ({image, ...artifact})),
     contents: formatCount(entries.length, 'file'),
     layOut: (folder) => Promise.resolve(layOut(folder, entries)),
@@ -55,11 +58,12 @@ function openRecord(path: string): Experiment {
 async function openBundle(path: string): Promise<Experiment> {
   const {Bundle} = await import('../lock/bundle.ts');
   const bundle = await Bundle.open(path);
-  const {fgimage, images, spec, artifacts} = bundle.manifest;
+  const {fgimage, images, spec, profiles = [], artifacts} = bundle.manifest;
   return {
     version: fgimage,
     images,
     spec,
+    profiles,
     expected: artifacts.map(({image, target, files}) => ({
       image,
       target,

@@ -11,6 +11,7 @@ export function publicOptions(image: Image): JsonObject {
     description: image.description,
     tags: image.tags,
     os: withoutSecrets({...image.os}),
+    base: image.base,
     from: image.from,
     repositories: image.repositories.map((one) => ({...one, uri: withoutLogin(one.uri)})),
     packages: image.packages,

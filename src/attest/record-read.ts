@@ -8,6 +8,7 @@ export interface ReadRecord {
   readonly version: string;
   readonly image: string;
   readonly spec: string;
+  readonly profiles: readonly string[];
   readonly entries: readonly ProjectEntry[];
   readonly artifacts: readonly ExpectedArtifact[];
 }
@@ -64,9 +65,17 @@ class Reader {
       version: textOf(this.#entity('#fgimage'), 'softwareVersion'),
       image,
       spec,
+      profiles: this.#profiles(),
       entries,
       artifacts: folders.map((id) => this.#artifact(id)),
     };
+  }
+
+  #profiles(): readonly string[] {
+    const names = this.#entities.get('#profiles')?.['value'] ?? [];
+    if (!Array.isArray(names) || !names.every((name) => typeof name === 'string'))
+      throw new WireError('its profiles are not names');
+    return names;
   }
 
   #entity(id: string): Entity {

@@ -11,6 +11,8 @@ export interface ExperimentRecord {
   readonly description?: string | undefined;
   /** The spec, by its path in the project. */
   readonly spec: string;
+  /** The profiles that were merged over it. */
+  readonly profiles: readonly string[];
   /** What the project consists of, as far as the image needs it. */
   readonly entries: readonly ProjectEntry[];
   readonly artifacts: readonly RecordedArtifact[];
@@ -75,7 +77,7 @@ const context: JsonValue = [
 ];
 
 function graphOf(record: ExperimentRecord): readonly JsonObject[] {
-  const {version, image, description, spec, entries, artifacts, license, authors} = record;
+  const {version, image, description, spec, profiles, entries, artifacts, license, authors} = record;
   const projectIds = entries.map(({path, kind}) => entityId(kind === 'folder' ? `${path}/` : path));
   const folderIds = artifacts.map(({target}) => entityId(artifactPath(image, target)));
   const people = authors.map(person);
@@ -104,12 +106,15 @@ function graphOf(record: ExperimentRecord): readonly JsonObject[] {
     {'@id': recordProfile, '@type': 'CreativeWork', name: 'fgimage record', version: '1'},
     {'@id': '#fgimage', '@type': 'SoftwareApplication', name: 'fgimage', softwareVersion: version},
     {'@id': '#image', '@type': 'PropertyValue', name: 'image', value: image},
+    ...(profiles.length === 0
+      ? []
+      : [{'@id': '#profiles', '@type': 'PropertyValue', name: 'profiles', value: profiles}]),
     {
       '@id': '#build',
       '@type': 'CreateAction',
       name: `Build of ${image}`,
       instrument: {'@id': '#fgimage'},
-      object: references([...projectIds, '#image']),
+      object: references([...projectIds, '#image', ...(profiles.length === 0 ? [] : ['#profiles'])]),
       result: references(
         artifacts.flatMap((artifact) => artifact.files.map((file) => fileId(record, artifact, file))),
       ),

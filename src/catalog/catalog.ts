@@ -41,6 +41,13 @@ export function enterImage(database: Database, image: CatalogImage): void {
     );
 }
 
+/** The artifact that lies at a path, as it was entered. */
+export function imageAt(database: Database, path: string): CatalogImage | undefined {
+  return database.prepare(`SELECT ${columns} FROM images WHERE path = ?`).get(path) as
+    | CatalogImage
+    | undefined;
+}
+
 /** All artifacts, the newest first. */
 export function listImages(database: Database): readonly CatalogImage[] {
   return database

@@ -2,6 +2,7 @@ import {resolve} from 'node:path';
 import type {CAC} from 'cac';
 import {addFlags, buildFlags, buildOptions, flags, planFlags, sessionOptions} from './flags.ts';
 import {flag, list, type Options, text} from './options.ts';
+import {profileFlags} from './profiles.ts';
 import {run} from './run-command.ts';
 
 /** Spec, targets, lock and tools are the record's. */
@@ -64,6 +65,8 @@ export function addAttestCommands(cli: CAC): void {
   cli
     .command('record <image>', 'Write the one file from which an image can be made again')
     .option(...flags.file)
+    .option(...profileFlags[0])
+    .option(...profileFlags[1])
     .option(...flags.cacheDir)
     .option(
       '-o, --output <file>',

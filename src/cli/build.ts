@@ -20,6 +20,7 @@ import {TraceRecorder} from '../run/trace.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
 import {createView, type View, type ViewMode} from '../ui/view.ts';
 import {cancelOnSignals} from './cancel.ts';
+import {requireEmulation} from './emulation.ts';
 import {type Finished, finishDelivery} from './finish.ts';
 import {lockRoot, StaleLock} from './read-lock.ts';
 import {narrow, type RunPurpose, spoiltContent} from './run-stages.ts';
@@ -86,6 +87,7 @@ async function buildAll(
   try {
     await purpose?.prepare?.(opened);
     const session = purpose === undefined ? opened : narrow(opened, purpose);
+    await requireEmulation(session);
     if (!isRoot() && !isComplete(await peekSession(session, AbortSignal.timeout(peekTimeoutMs)))) {
       opened.store.close();
       if (!canEnterUserNamespace()) await refuseUserNamespace(cacheFolder(options.cacheDir));
@@ -188,6 +190,7 @@ class BuildRun {
       const {states, outputs} = await this.#runAndDeliver(scope, abort.signal);
       await this.#session.remote?.finish(abort.signal);
       this.#session.store.flush();
+      if (outputs.length > 0) await this.#keepRecipes(states);
       const code = abort.signal.aborted ? exitCode.done : await this.#after(states, outputs, abort.signal);
       await this.#finish({states, outputs, startedAt, code, cancelled: abort.signal.aborted});
       return abort.signal.aborted ? exitCode.cancelled : exitCodeOf(states) || code;
@@ -196,6 +199,13 @@ class BuildRun {
       await this.#view.close();
       signal?.removeEventListener('abort', cancel);
     }
+  }
+
+  async #keepRecipes(states: ReadonlyMap<string, StageState>): Promise<void> {
+    const {keepRecipes} = await import('./recipe.ts');
+    await keepRecipes(this.#session, states, (message, hint) =>
+      this.emit({type: 'warning', time: Date.now(), message, hint}),
+    );
   }
 
   #after(
@@ -283,7 +293,11 @@ class BuildRun {
       gate: async (outputOf) => {
         const {checkPackageNames} = await import('./package-check.ts');
         const diagnostics = checkPackageNames({plan, spec, pathOf: (id) => outputOf(id)?.path, color});
-        return diagnostics.length === 0 ? undefined : {reason: 'unknown-package', diagnostics};
+        if (diagnostics.length > 0) return {reason: 'unknown-package', diagnostics};
+        const {checkSteps} = await import('./step-check.ts');
+        const isKnown = (id: string): boolean => outputOf(id) !== undefined;
+        const {offline} = this.#options;
+        return checkSteps({nodes: plan.nodes, spec, offline, isKnown});
       },
     });
   }
@@ -296,7 +310,7 @@ class BuildRun {
     const {spec, store} = this.#session;
     const {reasonsToRun} = await import('../run/reasons.ts');
     const {specLocator} = await import('./spec.ts');
-    this.#locate ??= specLocator(spec.file);
+    this.#locate ??= specLocator(spec);
     return reasonsToRun(node, why, {store, file: spec.file, locate: await this.#locate});
   }
 

@@ -39,7 +39,8 @@ export async function runBundleBuild(options: BundleBuildOptions, signal?: Abort
     await bundle.unpackProject(resolve(project));
     const code = await withPackages(bundle, build, async () => {
       const {runBuild} = await import('./build.ts');
-      const from = {file: join(project, bundle.manifest.spec), images, ...onlyWhatIsHere(build)};
+      const {spec, profiles = []} = bundle.manifest;
+      const from = {file: join(project, spec), profiles, images, ...onlyWhatIsHere(build)};
       return runBuild({...build, ...from}, signal);
     });
     if (code === exitCode.done) compare(bundle.manifest, build);

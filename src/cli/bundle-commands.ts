@@ -1,6 +1,7 @@
 import type {CAC} from 'cac';
 import {addFlags, flags, sessionOptions} from './flags.ts';
 import {flag, type Options, text} from './options.ts';
+import {profileFlags} from './profiles.ts';
 import {run} from './run-command.ts';
 
 const sources = ['--sources', 'The source packages too'] as const;
@@ -12,7 +13,16 @@ export function addBundleCommands(cli: CAC): void {
       'fetch [...images]',
       'Bring all packages of fgimage.lock, so that build --offline can do without a network',
     ),
-    [flags.file, sources, flags.cacheDir, flags.cache, flags.remoteCache, flags.hostTools, flags.json],
+    [
+      flags.file,
+      ...profileFlags,
+      sources,
+      flags.cacheDir,
+      flags.cache,
+      flags.remoteCache,
+      flags.hostTools,
+      flags.json,
+    ],
   ).action((images: string[], options: Options) =>
     run(options, async () =>
       (await import('./fetch.ts')).runFetch({
@@ -30,6 +40,7 @@ export function addBundleCommands(cli: CAC): void {
     ),
     [
       flags.file,
+      ...profileFlags,
       ['-o, --output <file>', 'The archive', {default: 'bundle.tar'}],
       sources,
       ...[flags.offline, flags.cacheDir, flags.cache, flags.remoteCache, flags.hostTools],

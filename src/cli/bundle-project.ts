@@ -13,12 +13,16 @@ export async function projectContents({
   store,
   digests,
   lock,
-}: Session): Promise<Pick<BundleContents, 'projectDir' | 'spec' | 'files' | 'links' | 'folders'>> {
+}: Session): Promise<
+  Pick<BundleContents, 'projectDir' | 'spec' | 'profiles' | 'files' | 'links' | 'folders'>
+> {
   const {projectDir} = spec;
   // Without the lock: then the keys of repositories are read too.
   const plan = await planSpec(spec, {store, digests, test: false, images: [], targets: []});
   const inProject = (path: string): string => relative(projectDir, path);
-  const own = [...spec.files.map(({path}) => path), ...(lock === undefined ? [] : [lock.path])];
+  // A starter is part of fgimage, not of the project.
+  const specFiles = spec.files.filter(({starter}) => starter === undefined);
+  const own = [...specFiles.map(({path}) => path), ...(lock === undefined ? [] : [lock.path])];
   const read = plan.nodes.flatMap((node) => Object.keys(node.files));
   const files = [...new Set([...own.map(inProject), ...read])];
   const links = new Map(
@@ -33,6 +37,7 @@ export async function projectContents({
   return {
     projectDir,
     spec: inProject(spec.file),
+    profiles: spec.profiles,
     files,
     links: [...links].map(([path, target]) => ({path, target})),
     folders: [...new Set(folders)],

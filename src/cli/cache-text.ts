@@ -60,8 +60,10 @@ const removedNames: Readonly<Record<GcRemoval['kind'], string>> = {
   corrupt: 'corrupt content',
   log: 'logs',
   record: 'records',
+  recipe: 'recipes of images',
   trace: 'traces',
   unchanged: 'notes of builds',
+  cache: 'caches of steps',
 };
 
 /** What takes how much room: images with their stages, then everything once. */
@@ -105,6 +107,7 @@ const folderNames: Readonly<Record<FolderName, string>> = {
   logs: 'logs',
   traces: 'traces',
   kept: 'kept work',
+  caches: 'caches of steps',
   corrupt: 'corrupt content',
   trash: 'being removed',
   tmp: 'work of builds that run',

@@ -2,6 +2,7 @@ import type {CAC} from 'cac';
 import type {ViewMode} from '../ui/view.ts';
 import {color, flags, sessionOptions} from './flags.ts';
 import {flag, type Options, text} from './options.ts';
+import {profileFlags} from './profiles.ts';
 import {run} from './run-command.ts';
 
 /** The commands that compare: builds with each other, and what two of them gave. */
@@ -9,6 +10,8 @@ export function addCompareCommands(cli: CAC): void {
   cli
     .command('verify <artifact>', 'Build an image again from its lock in a fresh place, and compare')
     .option(...flags.file)
+    .option(...profileFlags[0])
+    .option(...profileFlags[1])
     .option(...flags.output)
     .option('--keep', 'Leave the second build in the cache')
     .option('--vary', 'Give it another host name and one processor too')

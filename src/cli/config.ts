@@ -1,17 +1,20 @@
 import {type ExitCode, exitCode} from '../errors.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
 import {readSpec} from './spec.ts';
 
-/** `fgimage config`: the images after `extends`, `images`, `from`, `matrix` and the defaults. */
+/** `fgimage config`: the images after `extends`, `profiles`, `images`, `from`, `matrix` and the defaults. */
 export async function runConfig({
   file,
+  profiles,
   json,
   color,
 }: {
   file: string;
+  profiles?: ChosenProfiles;
   json: boolean;
   color: boolean;
 }): Promise<ExitCode> {
-  const {images, warnings} = await readSpec(file, {color});
+  const {images, warnings} = await readSpec(file, {color, profiles});
   for (const warning of warnings) process.stderr.write(`${warning}\n`);
   const merged = {images: Object.fromEntries(images.map(({name, ...image}) => [name, image]))};
   const {stringify} = await import('yaml');

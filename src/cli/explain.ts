@@ -46,7 +46,7 @@ async function explain(
   {node, peeked}: PlannedStage,
   againstRun: string | undefined,
 ): Promise<readonly Reason[]> {
-  const locate = await specLocator(spec.file);
+  const locate = await specLocator(spec);
   const against = againstRun === undefined ? undefined : resolveRun(store.database, againstRun);
   const sources = {store, file: spec.file, locate, against};
   if (against === undefined) return reasonsOf(node, peeked, sources);

@@ -3,6 +3,7 @@ import type {Command} from 'cac';
 import type {BuildOptions} from './build.ts';
 import {flag, isTerminal, list, type Options, oneOf, positiveInteger, text, viewMode} from './options.ts';
 import type {PlanOptions} from './plan.ts';
+import {chosenProfiles, profileFlags} from './profiles.ts';
 import type {SessionOptions} from './session.ts';
 
 /** Flags that several commands have, in cac's words. */
@@ -24,14 +25,25 @@ export const flags = {
   locked: ['--locked', 'Fail (exit 5) where the lock does not answer the spec, in the place of renewing it'],
   noLock: ['--no-lock', 'Take what the archives have, whatever the lock says'],
   offline: ['--offline', 'Use no network: what is not at hand is an error'],
+  cloneBases: ['--clone-bases', 'Put images on what others in the cache have installed of the same packages'],
+  fromScratch: ['--from-scratch', 'Do not, whatever the spec says'],
   hostTools: ['--host-tools', "With a lock too, run the host's mke2fs, mksquashfs, qemu-img … on images"],
 } as const;
 
 /** Flags of all commands that plan. */
 export const planFlags = [
-  ...[flags.file, flags.target, flags.output, flags.cacheDir, flags.noTest, flags.refresh, flags.force],
+  ...[
+    flags.file,
+    ...profileFlags,
+    flags.target,
+    flags.output,
+    flags.cacheDir,
+    flags.noTest,
+    flags.refresh,
+    flags.force,
+  ],
   ...[flags.noCache, flags.cache, flags.remoteCache],
-  ...[flags.locked, flags.noLock, flags.offline, flags.hostTools],
+  ...[flags.locked, flags.noLock, flags.offline, flags.hostTools, flags.cloneBases, flags.fromScratch],
 ] as const;
 
 /** Flags of the commands that build. */
@@ -56,6 +68,7 @@ export const color = process.env['NO_COLOR'] === undefined && isTerminal();
 export function sessionOptions(images: readonly string[], options: Options): SessionOptions {
   return {
     file: text(options, 'file') ?? 'fgimage.yaml',
+    profiles: chosenProfiles(options),
     cacheDir: text(options, 'cacheDir'),
     output: resolve(text(options, 'output') ?? 'artifacts'),
     images: images.map(String),
@@ -71,6 +84,7 @@ export function sessionOptions(images: readonly string[], options: Options): Ses
     locked: flag(options, 'locked'),
     offline: flag(options, 'offline'),
     hostTools: flag(options, 'hostTools'),
+    cloneBases: flag(options, 'fromScratch') ? false : flag(options, 'cloneBases') || undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import type {Lock} from '../lock/lock.ts';
 import {lockPathOf} from '../lock/path.ts';
 import {ProjectDigests} from '../run/digest-cache.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
 import {formatCount, printable} from '../ui/format.ts';
 import {createStyle} from '../ui/style.ts';
 import {cancelOnSignals} from './cancel.ts';
@@ -18,6 +19,7 @@ import {readSpecWithMemory} from './spec.ts';
 
 export interface LockOptions {
   readonly file: string;
+  readonly profiles?: ChosenProfiles;
   readonly cacheDir: string | undefined;
   readonly json: boolean;
   readonly color: boolean;
@@ -51,8 +53,8 @@ async function refuseUnknown(
   packages: readonly string[],
   {options, store}: {options: LockOptions; store: Store},
 ): Promise<void> {
-  const spec = await readSpecWithMemory(options.file, {color: options.color, store});
-  const found = await readLock(spec.file, {useLock: true, locked: true, store});
+  const spec = await readSpecWithMemory(options.file, {...options, store});
+  const found = await readLock(spec, {useLock: true, locked: true, store});
   const known = Object.values(found?.lock.archives ?? {}).flatMap((archive) =>
     archive.packages.map(({name}) => name),
   );
@@ -60,19 +62,23 @@ async function refuseUnknown(
   if (unknown.length === 0) return;
   const {nearest} = await import('../spec/nearest.ts');
   const similar = nearest(unknown[0] ?? '', known);
-  throw new FgError('USAGE', `${basename(lockPathOf(spec.file))} has no package ${unknown.join(', ')}`, {
-    hint:
-      similar === undefined
-        ? 'A package that the spec has just got is added by "fgimage lock"'
-        : `Did you mean ${similar}?`,
-  });
+  throw new FgError(
+    'USAGE',
+    `${basename(lockPathOf(spec.file, spec.profiles))} has no package ${unknown.join(', ')}`,
+    {
+      hint:
+        similar === undefined
+          ? 'A package that the spec has just got is added by "fgimage lock"'
+          : `Did you mean ${similar}?`,
+    },
+  );
 }
 
-async function check({file, cacheDir, color, json}: LockOptions): Promise<ExitCode> {
+async function check({file, profiles, cacheDir, color, json}: LockOptions): Promise<ExitCode> {
   const store = openStore(cacheFolder(cacheDir));
   try {
-    const spec = await readSpecWithMemory(file, {color, store});
-    const found = await readLock(spec.file, {useLock: true, locked: true, store});
+    const spec = await readSpecWithMemory(file, {color, profiles, store});
+    const found = await readLock(spec, {useLock: true, locked: true, store});
     if (found === undefined) throw new Error('A lock that must be there was not read');
     const plan = await planSpec(spec, {
       store,
@@ -102,8 +108,8 @@ async function check({file, cacheDir, color, json}: LockOptions): Promise<ExitCo
 }
 
 /** Runs `work` with the cache, as the root of a user namespace where the user is none. */
-async function inNamespace(
-  {cacheDir}: LockOptions,
+export async function inNamespace(
+  {cacheDir}: Pick<LockOptions, 'cacheDir'>,
   work: (store: Store) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   process.umask(0o022);
@@ -121,7 +127,7 @@ async function inNamespace(
 
 /** `relock` with its progress on standard error; Ctrl-C ends it. */
 export async function relockFor(
-  {file, color}: Pick<LockOptions, 'file' | 'color'>,
+  {file, profiles, color}: Pick<LockOptions, 'file' | 'profiles' | 'color'>,
   rest: Pick<RelockOptions, 'store' | 'update' | 'dryRun'>,
 ): Promise<Relocked> {
   using abort = cancelOnSignals();
@@ -129,6 +135,7 @@ export async function relockFor(
   try {
     return await relock({
       file,
+      profiles,
       color,
       ...rest,
       signal: abort.signal,

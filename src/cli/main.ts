@@ -3,6 +3,7 @@ import {cac} from 'cac';
 import {exitCode, FgError} from '../errors.ts';
 import {packageVersion} from '../package-root.ts';
 import {addAttestCommands} from './attest-commands.ts';
+import {addBaseCommands} from './base-commands.ts';
 import {addBundleCommands} from './bundle-commands.ts';
 import {addCompareCommands} from './compare-commands.ts';
 import {
@@ -17,8 +18,11 @@ import {
   valuesOf,
   wordsAfter,
 } from './flags.ts';
+import {addInitCommand} from './init-command.ts';
 import {addLockCommands} from './lock-commands.ts';
 import {flag, type Options, text} from './options.ts';
+import {chosenProfiles, profileFlags} from './profiles.ts';
+import {addRecipeCommands} from './recipe-commands.ts';
 import {addRegisterCommands} from './register-commands.ts';
 import {printError, run} from './run-command.ts';
 import {addVetCommands} from './vet-commands.ts';
@@ -39,6 +43,8 @@ cli.help((sections) =>
       .replaceAll(' (default: true)', ''),
   })),
 );
+
+addInitCommand(cli);
 
 addFlags(cli.command('build [...images]', 'Build the images of a spec, or those named'), buildFlags)
   .example('fgimage build')
@@ -153,20 +159,7 @@ cli
     ),
   );
 
-cli
-  .command('stats', 'Say what the cache saved, what is slow and what runs again and again')
-  .option('-f, --file <path>', 'Only runs of this spec')
-  .option(...flags.cacheDir)
-  .option(...flags.json)
-  .action((options: Options) =>
-    run(options, async () =>
-      (await import('./stats.ts')).runStats({
-        file: text(options, 'file'),
-        cacheDir: text(options, 'cacheDir'),
-        json: flag(options, 'json'),
-      }),
-    ),
-  );
+addBaseCommands(cli);
 
 cli
   .command('cache [action] [...names]', 'Tend the cache: gc, du, verify, rebuild, pin, unpin, pins, keygen')
@@ -198,6 +191,8 @@ cli
 cli
   .command('shell <tree>', 'Open a shell in a throw-away copy of an image, or of the tree of a stage')
   .option(...flags.file)
+  .option(...profileFlags[0])
+  .option(...profileFlags[1])
   .option('--network', "Let it use the host's network")
   .option(...flags.cacheDir)
   .example('fgimage shell web')
@@ -208,6 +203,7 @@ cli
         tree,
         command: wordsAfter(options),
         file: text(options, 'file') ?? 'fgimage.yaml',
+        profiles: chosenProfiles(options),
         cacheDir: text(options, 'cacheDir'),
         network: flag(options, 'network'),
         color,
@@ -218,11 +214,14 @@ cli
 cli
   .command('validate', 'Check a spec, without network')
   .option(...flags.file)
+  .option(...profileFlags[0])
+  .option(...profileFlags[1])
   .option(...flags.cacheDir)
   .action((options: Options) =>
     run(options, async () =>
       (await import('./validate.ts')).runValidate({
         file: text(options, 'file') ?? 'fgimage.yaml',
+        profiles: chosenProfiles(options),
         cacheDir: text(options, 'cacheDir'),
         color,
       }),
@@ -232,11 +231,14 @@ cli
 cli
   .command('config', 'Print the images of a spec as they are built, with everything merged')
   .option(...flags.file)
+  .option(...profileFlags[0])
+  .option(...profileFlags[1])
   .option(...flags.json)
   .action((options: Options) =>
     run(options, async () =>
       (await import('./config.ts')).runConfig({
         file: text(options, 'file') ?? 'fgimage.yaml',
+        profiles: chosenProfiles(options),
         json: options['json'] === true,
         color,
       }),
@@ -280,6 +282,7 @@ addLockCommands(cli);
 addBundleCommands(cli);
 addCompareCommands(cli);
 addAttestCommands(cli);
+addRecipeCommands(cli);
 addRegisterCommands(cli);
 addVetCommands(cli);
 

@@ -1,6 +1,8 @@
 import {type ExitCode, exitCode} from '../errors.ts';
 import type {Reason} from '../plan/explain.ts';
 import type {StageNode} from '../plan/graph.ts';
+import {isOnline} from '../plan/provision-parts.ts';
+import type {BaseChoice} from '../run/base-choice.ts';
 import {estimateMs, typicalDurations} from '../run/estimates.ts';
 import type {Peeked} from '../run/peek.ts';
 import {reasonsOf} from '../run/reasons.ts';
@@ -8,6 +10,7 @@ import {formatCount, formatDuration} from '../ui/format.ts';
 import {formatReason} from '../ui/reasons.ts';
 import {createStyle} from '../ui/style.ts';
 import {type Cell, formatTable} from '../ui/table.ts';
+import {basesText, plannedBases} from './plan-bases.ts';
 import {openSession, peekSession, type Session, type SessionOptions} from './session.ts';
 import {specLocator} from './spec.ts';
 
@@ -34,7 +37,8 @@ export async function runPlan(options: PlanOptions): Promise<ExitCode> {
   const session = await openSession(options, {look: true, warn: warnOnStderr});
   try {
     const stages = await planStages(session);
-    process.stdout.write(options.json ? planJson(session, stages) : planText(session, stages));
+    const bases = plannedBases(session, new Map(stages.map(({node, peeked}) => [node.id, peeked])));
+    process.stdout.write(options.json ? planJson(session, stages, bases) : planText(session, stages, bases));
     const work = stages.some(({state, peeked}) => state !== 'hit' || isFetched(peeked));
     return options.detailedExitCode && work ? exitCode.planHasWork : exitCode.done;
   } finally {
@@ -55,7 +59,7 @@ export async function planStages(session: Session): Promise<readonly PlannedStag
     plan.nodes.map(({id}) => id),
   );
   const allHit = [...peeked.values()].every(({state}) => state === 'hit');
-  const locate = allHit ? () => undefined : await specLocator(spec.file);
+  const locate = allHit ? () => undefined : await specLocator(spec);
   return plan.nodes.map((node) => {
     const one = peeked.get(node.id);
     if (one === undefined) throw new Error(`The plan lost stage ${node.id}`);
@@ -77,7 +81,7 @@ function isFetched(peeked: Peeked): boolean {
   return peeked.state === 'hit' && peeked.fetch;
 }
 
-function planText({spec}: Session, stages: readonly PlannedStage[]): string {
+function planText({spec}: Session, stages: readonly PlannedStage[], bases: readonly BaseChoice[]): string {
   const style = createStyle(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
   const paint = {hit: style.green, run: style.yellow, blocked: style.dim};
   const rows = stages.map(({node, state, peeked, reasons, estimateMs: ms}): readonly Cell[] => {
@@ -91,7 +95,15 @@ function planText({spec}: Session, stages: readonly PlannedStage[]): string {
       {text: first === undefined ? fetched : `${first}${more}`},
     ];
   });
-  return `${spec.file}\n${formatTable(rows).join('\n')}\n${summary(stages)}\n`;
+  const lines = [...formatTable(rows), ...basesText(bases), ...onlineText(stages)];
+  return `${spec.file}\n${lines.join('\n')}\n${summary(stages)}\n`;
+}
+
+/** What no key and no lock can promise. */
+function onlineText(stages: readonly PlannedStage[]): readonly string[] {
+  return stages
+    .filter(({node}) => isOnline(node))
+    .map(({node}) => `not reproducible: ${node.id} has a network, and may give something else each time`);
 }
 
 function summary(stages: readonly PlannedStage[]): string {
@@ -114,7 +126,7 @@ function expectedMs(stages: readonly PlannedStage[]): number {
   return Math.max(0, ...ends.values());
 }
 
-function planJson({spec}: Session, stages: readonly PlannedStage[]): string {
+function planJson({spec}: Session, stages: readonly PlannedStage[], bases: readonly BaseChoice[]): string {
   const told = stages.map(({node, state, peeked, reasons, estimateMs: ms}) => ({
     stage: node.id,
     kind: node.kind,
@@ -124,10 +136,17 @@ function planJson({spec}: Session, stages: readonly PlannedStage[]): string {
     depends_on: node.dependsOn,
     state,
     ...keyOf(peeked),
+    ...(isOnline(node) ? {reproducible: false} : {}),
     reasons,
     ...(state === 'hit' ? {fetch: isFetched(peeked)} : {estimate_ms: Math.round(ms)}),
   }));
-  const body = {version: 1, file: spec.file, expected_ms: Math.round(expectedMs(stages)), stages: told};
+  const body = {
+    version: 1,
+    file: spec.file,
+    expected_ms: Math.round(expectedMs(stages)),
+    stages: told,
+    ...(bases.length === 0 ? {} : {bases}),
+  };
   return `${JSON.stringify(body, undefined, 2)}\n`;
 }
 

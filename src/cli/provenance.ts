@@ -12,6 +12,7 @@ import {derivedUuid} from '../plan/key.ts';
 import type {Delivery} from '../plan/plan.ts';
 import type {Parcel} from '../run/deliver.ts';
 import type {JsonValue} from '../spec/image.ts';
+import {starterPrefix} from '../spec/starters.ts';
 import type {FinishedRun} from './finish.ts';
 import type {Session} from './session.ts';
 
@@ -55,11 +56,19 @@ export function provenanceOf(
 
 function projectFiles({spec, lock}: Session, nodes: readonly StageNode[]): readonly FileDigest[] {
   const own = [...spec.files, ...(lock === undefined ? [] : [{path: lock.path, sha256: lock.digest}])];
-  const digests = new Map(own.map(({path, sha256}) => [relative(spec.projectDir, path), sha256]));
+  const digests = new Map(own.map((file) => [nameInProject(spec.projectDir, file), file.sha256]));
   for (const node of nodes) {
     for (const [path, digest] of Object.entries(node.files)) digests.set(path, digest.replace('+x', ''));
   }
   return [...digests].map(([path, sha256]) => ({path, sha256}));
+}
+
+/** A starter lies in fgimage, wherever that is installed. */
+function nameInProject(
+  projectDir: string,
+  {path, starter}: {readonly path: string; readonly starter?: string},
+): string {
+  return starter === undefined ? relative(projectDir, path) : `${starterPrefix}${starter}`;
 }
 
 /** The .debs of the lock; without one, what the image's own package database says, which knows no digests. */

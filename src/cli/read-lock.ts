@@ -38,9 +38,9 @@ export class StaleLock extends FgError {
 
 const mostShown = 20;
 
-/** The lock beside a spec, where one is to be used; throws `FgError` for one that must be there and is not. */
+/** The lock beside a spec for its profiles, where one is to be used; throws `FgError` for one that must be there and is not. */
 export async function readLock(
-  specFile: string,
+  {file, profiles}: {readonly file: string; readonly profiles: readonly string[]},
   {useLock, locked, store}: {useLock: boolean; locked: boolean; store: Store},
 ): Promise<ReadLock | undefined> {
   if (!useLock) {
@@ -50,7 +50,7 @@ export async function readLock(
       });
     return undefined;
   }
-  const path = lockPathOf(specFile);
+  const path = lockPathOf(file, profiles);
   const text = lockText(path);
   if (text === undefined) {
     if (!locked) return undefined;

@@ -38,7 +38,7 @@ async function makeAgain(
   {record, check, build, folder: wanted, stream = process.stdout}: RebuildOptions,
   signal: AbortSignal | undefined,
 ): Promise<ExitCode> {
-  const {images, spec, expected} = experiment;
+  const {images, spec, profiles, expected} = experiment;
   process.umask(0o022);
   if (check) {
     const told = expected.length === 0 ? images.join(', ') : named(expected);
@@ -55,7 +55,7 @@ async function makeAgain(
   const output = join(folder, 'artifacts');
   const targets = [...new Set(expected.map(({target}) => target))];
   const request: BuildOptions = {
-    ...{...build, file: join(folder, spec), output, images, targets, test: false},
+    ...{...build, file: join(folder, spec), profiles, output, images, targets, test: false},
     ...{useLock: true, locked: true, hostTools: false},
     // What is in a bundle is all that its build needs.
     ...(experiment.importPackages === undefined

@@ -1,4 +1,4 @@
-import {readFileSync, realpathSync, statSync, writeFileSync} from 'node:fs';
+import {readFileSync, writeFileSync} from 'node:fs';
 import {join, relative} from 'node:path';
 import {provenanceFile} from '../attest/provenance.ts';
 import {type ProjectEntry, type RecordedArtifact, type RecordedFile, recordText} from '../attest/record.ts';
@@ -7,7 +7,7 @@ import {packageVersion} from '../package-root.ts';
 import type {Delivery} from '../plan/plan.ts';
 import {isDelivered} from '../run/deliver.ts';
 import type {Peeked} from '../run/peek.ts';
-import {projectContents} from './bundle-project.ts';
+import {projectEntries} from './project-entries.ts';
 import {openSession, peekSession, type Session, type SessionOptions} from './session.ts';
 
 export interface RecordOptions extends SessionOptions {
@@ -60,7 +60,8 @@ async function recordOf(session: Session, {image: name, license, authors}: Recor
     image: name,
     description: first.image.description,
     spec: relative(spec.projectDir, spec.file),
-    entries: await projectEntries(session),
+    profiles: spec.profiles,
+    entries: await entriesOf(session),
     artifacts,
     startedOn: times.map(({startedOn}) => startedOn).sort()[0] ?? '',
     finishedOn:
@@ -106,22 +107,13 @@ function artifactOf({image, target}: Delivery, session: Session, pack: Peeked | 
   };
 }
 
-/** The spec, what it extends, the lock, and whatever a stage reads. */
-async function projectEntries(session: Session): Promise<readonly ProjectEntry[]> {
-  const {projectDir, files, links, folders} = await projectContents(session);
-  const inProject = (path: string): string => join(projectDir, path);
-  const linked = new Set(links.map(({path}) => path));
-  // A file that is read through a link which is copied as such: the link stays one.
-  const real = (path: string): string =>
-    linked.has(path) ? relative(realpathSync(projectDir), realpathSync(inProject(path))) : path;
-  return [
-    ...sorted(folders).map((path): ProjectEntry => ({kind: 'folder', path})),
-    ...sorted(files.map(real)).map((path): ProjectEntry => {
-      const executable = (statSync(inProject(path)).mode & 0o100) !== 0;
-      return {kind: 'file', path, bytes: readFileSync(inProject(path)), executable};
-    }),
-    ...links.map((link): ProjectEntry => ({kind: 'link', ...link})),
-  ];
+/** The project with the content of its files. */
+async function entriesOf(session: Session): Promise<readonly ProjectEntry[]> {
+  return (await projectEntries(session)).map((entry): ProjectEntry => {
+    if (entry.kind !== 'file') return entry;
+    const {kind, path, from, executable} = entry;
+    return {kind, path, bytes: readFileSync(from), executable};
+  });
 }
 
 function timesOf(provenance: string): {readonly startedOn: string; readonly finishedOn: string} {
@@ -129,10 +121,6 @@ function timesOf(provenance: string): {readonly startedOn: string; readonly fini
     readonly predicate: {readonly runDetails: {readonly metadata: {startedOn: string; finishedOn: string}}};
   };
   return predicate.runDetails.metadata;
-}
-
-function sorted(paths: readonly string[]): readonly string[] {
-  return [...new Set(paths)].sort();
 }
 
 function readText(path: string): string | undefined {

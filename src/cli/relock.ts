@@ -7,6 +7,7 @@ import {lockPathOf, lockText} from '../lock/path.ts';
 import {type ResolveRequest, resolveLock} from '../lock/resolve.ts';
 import {droppedStanzas} from '../lock/stanza.ts';
 import type {Plan} from '../plan/plan.ts';
+import {isOnline} from '../plan/provision-parts.ts';
 import {ProjectDigests} from '../run/digest-cache.ts';
 import {runGraph} from '../run/engine.ts';
 import type {StageState} from '../run/engine-options.ts';
@@ -15,6 +16,7 @@ import {hostCapacity, Pools} from '../run/pools.ts';
 import {RunScope} from '../run/scope.ts';
 import {HostTools} from '../run/tools.ts';
 import {CommandLog} from '../sandbox/process.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
 import {failureDetails, failureReason} from '../ui/failure.ts';
 import {checkPackageNames} from './package-check.ts';
 import {planSpec} from './session.ts';
@@ -23,6 +25,7 @@ import {type ReadSpec, readSpecWithMemory, SpecError} from './spec.ts';
 export interface RelockOptions {
   readonly file: string;
   readonly color: boolean;
+  readonly profiles?: ChosenProfiles;
   readonly store: Store;
   readonly update: ResolveRequest['update'];
   /** Whether the file is left as it is. */
@@ -44,8 +47,9 @@ export interface Relocked {
  */
 export async function relock(options: RelockOptions): Promise<Relocked> {
   const {store, file, color, signal} = options;
-  const spec = await readSpecWithMemory(file, {color, store});
-  const path = lockPathOf(spec.file);
+  const spec = await readSpecWithMemory(file, {color, profiles: options.profiles, store});
+  refuseImports(spec);
+  const path = lockPathOf(spec.file, spec.profiles);
   const text = lockText(path);
   const before = text === undefined ? undefined : parseLock(text, path);
   const digests = new ProjectDigests(spec.projectDir, store);
@@ -57,6 +61,8 @@ export async function relock(options: RelockOptions): Promise<Relocked> {
     targets: [],
     lock: 'to be made',
   });
+  for (const {id} of plan.nodes.filter(isOnline))
+    options.warn(`${id} has a network: what it fetches is in no lock`);
   const scope = new RunScope(store);
   const log = new CommandLog(join(scope.folder.path, 'lock.log'), () => undefined);
   try {
@@ -96,6 +102,19 @@ export async function relock(options: RelockOptions): Promise<Relocked> {
     await log.close();
     scope.close();
   }
+}
+
+/** What an imported image has is not asked of an archive: a resolver has nothing to begin with. */
+function refuseImports({file, images}: ReadSpec): void {
+  const imported = images.filter(({base}) => base !== undefined);
+  if (imported.length === 0) return;
+  throw new FgError(
+    'LOCK_INVALID',
+    `An image with an imported base cannot be locked: ${imported.map(({name}) => name).join(', ')} of ${file}`,
+    {
+      hint: 'Keep it in a project of its own; what it installs is asked of the archives at each build',
+    },
+  );
 }
 
 /** Runs the archive stages whether or not their lists are known; gives their outputs' folders by stage. */

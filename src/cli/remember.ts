@@ -1,5 +1,6 @@
-import {lstatSync, mkdirSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
+import {lstatSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {makeFolder} from '../../cache/make-folder.ts';
 import {isErrno, isNoSpace} from '../errors.ts';
 import {lockPathOf} from '../lock/path.ts';
 import {packageRoot} from '../package-root.ts';
@@ -109,10 +110,13 @@ function watchedPaths({spec, plan, tools}: Session): readonly string[] {
     ...['/etc/apt/sources.list', '/etc/apt/apt.conf'],
     ...['/etc/apt/sources.list.d', '/etc/apt/apt.conf.d'].flatMap(entriesBelow),
     ...spec.files.map(({path}) => path),
-    lockPathOf(spec.file),
+    lockPathOf(spec.file, spec.profiles),
     ...plan.nodes.flatMap((node) => Object.keys(node.files).map(inProject)),
     ...copies.flatMap(({source}) => source.map(inProject)),
     ...copiedFolders(spec.projectDir, copies).flatMap((folder) => foldersBelow(inProject(folder))),
+    ...plan.nodes
+      .flatMap(({step}) => step?.folders ?? [])
+      .flatMap((folder) => foldersBelow(inProject(folder))),
     ...tools.places,
   ];
 }
@@ -145,7 +149,7 @@ function children(folder: string): readonly (readonly [path: string, isFolder: b
 function write(path: string, known: Unchanged): void {
   const fresh = `${path}.${String(process.pid)}`;
   try {
-    mkdirSync(dirname(path), {recursive: true});
+    makeFolder(dirname(path));
     writeFileSync(fresh, JSON.stringify(known));
     renameSync(fresh, path);
   } catch (error) {

@@ -7,8 +7,11 @@ import {FgError, isErrno} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {refuseNetworkFileSystem} from '../host/file-system.ts';
 import type {Lock} from '../lock/lock.ts';
+import {refuseRpmLock} from '../lock/rpm.ts';
+import type {Clones} from '../plan/clones.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {type Plan, planImages} from '../plan/plan.ts';
+import type {BaseChoice} from '../run/base-choice.ts';
 import {isDelivered} from '../run/deliver.ts';
 import {ProjectDigests} from '../run/digest-cache.ts';
 import {archiveUris} from '../run/host-archive.ts';
@@ -18,6 +21,8 @@ import {RunScope} from '../run/scope.ts';
 import {HostTools} from '../run/tools.ts';
 import {cleanEnvironment} from '../sandbox/environment.ts';
 import type {Image} from '../spec/image.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
+import {mayClone, planOnClones} from './clone-plan.ts';
 import {type ReadLock, readLock, StaleLock} from './read-lock.ts';
 import {brokenDatabase, readStore} from './read-store.ts';
 import type {Caches} from './remote.ts';
@@ -27,6 +32,8 @@ import {matchStages} from './stage-names.ts';
 /** What the commands that plan have in common. */
 export interface SessionOptions {
   readonly file: string;
+  /** Profiles to merge over it; absent: the spec's own choice. */
+  readonly profiles?: ChosenProfiles;
   readonly cacheDir: string | undefined;
   readonly output: string;
   /** Names of images and of targets; empty: all. */
@@ -48,6 +55,8 @@ export interface SessionOptions {
   readonly useLock: boolean;
   /** Whether a lock must be there and answer the spec. */
   readonly locked: boolean;
+  /** Whether images are put on what others have installed; absent: as the spec says. */
+  readonly cloneBases?: boolean | undefined;
   /** Whether the network is off limits. */
   readonly offline: boolean;
   /** Whether the host's programs are run where the lock has a tools image. */
@@ -67,6 +76,8 @@ export interface Session {
   readonly scope: RunScope;
   /** What the project's files were when they were planned with. */
   readonly digests: ProjectDigests;
+  /** What the images are put on, where others are looked at for that. */
+  readonly bases: readonly BaseChoice[] | undefined;
   readonly resolve: Omit<ResolveOptions, 'signal'>;
   /** Whether an artifact, or its documents, has yet to be handed out. */
   readonly wanted: (node: StageNode, digest: string) => boolean;
@@ -83,16 +94,25 @@ export async function openSession(
   const cache = cacheFolder(options.cacheDir);
   const store = look ? readStore(cache) : openStore(cache);
   try {
-    const spec = await readSpecWithMemory(options.file, {color: options.color, store});
+    const spec = await readSpecWithMemory(options.file, {...options, store});
     const digests = new ProjectDigests(spec.projectDir, store);
-    const lock = await readLock(spec.file, {...options, store});
-    const plan = await planSpec(spec, {store, digests, lock: lock?.lock, ...options});
-    digests.save();
-    if (lock !== undefined && plan.lockProblems.length > 0) throw new StaleLock(lock.path, plan.lockProblems);
+    if (options.locked) refuseRpmLock(spec.images);
+    const lock = await readLock(spec, {...options, store});
+    const scratch = await planSpec(spec, {store, digests, lock: lock?.lock, ...options});
+    if (lock !== undefined && scratch.lockProblems.length > 0)
+      throw new StaleLock(lock.path, scratch.lockProblems);
     const tools = new HostTools(store);
-    const forced = new Set(options.force.flatMap((word) => matchStages(plan.nodes, word)));
     const scope = new RunScope(store);
     const {readLocal, remote, trusts} = await openCaches({options, spec, scope, warn});
+    const looking = {store, tools, remote, readCache: readLocal, trusts};
+    const {plan, bases} = mayClone(options, {spec, lock})
+      ? await planOnClones(scratch, {
+          looking,
+          planAgain: (clones) => planSpec(spec, {store, digests, ...options, clones}),
+        })
+      : {plan: scratch, bases: undefined};
+    digests.save();
+    const forced = new Set(options.force.flatMap((word) => matchStages(plan.nodes, word)));
     const force = ({id, kind}: StageNode): boolean =>
       forced.has(id) || (options.refresh && kind === 'archive');
     const packed = new Map(plan.deliveries.map((delivery) => [delivery.pack, delivery]));
@@ -107,7 +127,8 @@ export async function openSession(
       remote,
       scope,
       digests,
-      resolve: {store, tools, remote, readCache: readLocal, trusts, force},
+      bases,
+      resolve: {...looking, force},
       wanted: ({id}, digest) => {
         const delivery = packed.get(id) ?? told.get(id);
         if (delivery === undefined) return false;
@@ -160,6 +181,7 @@ export async function planSpec(
     digests,
     lock,
     hostTools = false,
+    clones,
   }: {
     store: Store;
     test: boolean;
@@ -170,8 +192,10 @@ export async function planSpec(
     /** `to be made`: a plan for a lock, in which archives are asked for what the tools image holds too. */
     lock?: Lock | 'to be made' | undefined;
     hostTools?: boolean;
+    clones?: Clones;
   },
 ): Promise<Plan> {
+  if (lock !== undefined) refuseRpmLock(spec.images);
   const known = spec.images.map(({name}) => name);
   for (const name of images) {
     if (!known.includes(name))
@@ -199,6 +223,7 @@ export async function planSpec(
     environment: cleanEnvironment,
     salt: spec.cache.salt,
     digests,
+    clones,
     lock: lock === 'to be made' ? undefined : lock,
     toolsImage: lock !== undefined && !hostTools,
   });

@@ -10,12 +10,15 @@ import {type Peeked, peekGraph} from '../run/peek.ts';
 import {runThrowAway} from '../run/throw-away.ts';
 import {HostTools} from '../run/tools.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
 import {formatCommand} from '../ui/format.ts';
+import {mayClone, planOnClones} from './clone-plan.ts';
 import {openStore, planSpec, refuseUserNamespace} from './session.ts';
 import {readSpecWithMemory} from './spec.ts';
 
 export interface ShellOptions {
   readonly file: string;
+  readonly profiles?: ChosenProfiles;
   readonly cacheDir: string | undefined;
   /** `<image>`, `<image>:<stage>` or the id of a stage. */
   readonly tree: string;
@@ -66,8 +69,19 @@ export async function runShell(options: ShellOptions): Promise<ExitCode> {
 
 /** Output digests of the layers of the tree that is asked for, the lowest first. */
 async function treeDigests(options: ShellOptions, store: Store): Promise<readonly string[]> {
-  const spec = await readSpecWithMemory(options.file, {color: options.color, store});
-  const {nodes} = await planSpec(spec, {store, test: false, images: [], targets: []});
+  const spec = await readSpecWithMemory(options.file, {...options, store});
+  const whole = {store, test: false, images: [], targets: []};
+  const scratch = await planSpec(spec, whole);
+  const looking = {
+    store,
+    tools: new HostTools(store),
+    remote: undefined,
+    readCache: true,
+    trusts: () => true,
+  };
+  const {nodes} = mayClone({}, {spec, lock: undefined})
+    ? (await planOnClones(scratch, {looking, planAgain: (clones) => planSpec(spec, {...whole, clones})})).plan
+    : scratch;
   const tree = namedTree(nodes, options.tree);
   const needed = withInputs(nodes, tree.layers);
   const peeked = await peekGraph({

@@ -8,6 +8,7 @@ import type {CacheSettings} from '../spec/cache-settings.ts';
 import type {Position} from '../spec/diagnostic.ts';
 import type {Image} from '../spec/image.ts';
 import type {LoadedSpec} from '../spec/load.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
 
 /** A spec as the commands need it: the images, where they came from, what was worth a warning. Plain JSON. */
 export interface ReadSpec {
@@ -15,15 +16,17 @@ export interface ReadSpec {
   readonly projectDir: string;
   /** Of the project. */
   readonly name: string;
-  /** SHA-256 over the spec and the files it extends. */
+  /** SHA-256 over the spec, the files it extends, and the names of its profiles. */
   readonly digest: string;
+  /** Profiles that were merged over it, in their order. */
+  readonly profiles: readonly string[];
   readonly images: readonly Image[];
   /** Where each entry of an image's `packages` was written, by image. */
   readonly packagePositions: Readonly<Record<string, readonly (Position | null)[]>>;
   /** Printed texts. */
   readonly warnings: readonly string[];
   /** The spec and the files it extends. */
-  readonly files: readonly {readonly path: string; readonly sha256: string}[];
+  readonly files: LoadedSpec['files'];
   readonly cache: CacheSettings;
 }
 
@@ -40,11 +43,16 @@ export class SpecError extends FgError {
   }
 }
 
+export interface ReadOptions {
+  readonly color: boolean;
+  readonly profiles?: ChosenProfiles;
+}
+
 /** Reads and checks a spec. Throws `SpecError` with all that is wrong, `FgError` when there is none. */
-export async function readSpec(file: string, {color}: {color: boolean}): Promise<ReadSpec> {
+export async function readSpec(file: string, {color, profiles}: ReadOptions): Promise<ReadSpec> {
   const {loadSpec} = await import('../spec/load.ts');
   const {formatDiagnostic, formatDiagnostics} = await import('../spec/diagnostic.ts');
-  const loaded = await loadSpec({file});
+  const loaded = await loadSpec({file, profiles});
   if (!loaded.ok) throw new SpecError(formatDiagnostics(loaded.error, {color}));
   const spec = loaded.value;
   const positions = spec.images.map(
@@ -55,7 +63,8 @@ export async function readSpec(file: string, {color}: {color: boolean}): Promise
     file: spec.file,
     projectDir: spec.projectDir,
     name: spec.name,
-    digest: sha256(spec.files.map(({sha256: digest}) => digest).join()),
+    digest: sha256([...spec.files.map(({sha256: digest}) => digest), ...spec.profiles].join()),
+    profiles: spec.profiles,
     images: spec.images,
     packagePositions: Object.fromEntries(positions),
     warnings: spec.warnings.map((warning) => formatDiagnostic(warning, {color})),
@@ -70,9 +79,10 @@ export async function readSpec(file: string, {color}: {color: boolean}): Promise
  */
 export async function readSpecWithMemory(
   file: string,
-  {color, store}: {color: boolean; store: Store},
+  {color, profiles, store}: ReadOptions & {readonly store: Store},
 ): Promise<ReadSpec> {
-  const memo = `spec:2:${packageVersion()}:${resolve(file)}`;
+  const chosen = profiles === undefined ? '' : `:${JSON.stringify(profiles)}`;
+  const memo = `spec:3:${packageVersion()}:${resolve(file)}${chosen}`;
   const known = store.memo(memo);
   if (known !== undefined) {
     const remembered = JSON.parse(known) as ReadSpec;
@@ -83,14 +93,17 @@ export async function readSpecWithMemory(
     )
       return remembered;
   }
-  const spec = await readSpec(file, {color});
+  const spec = await readSpec(file, {color, profiles});
   if (spec.warnings.length === 0) store.setMemo(memo, JSON.stringify(spec));
   return spec;
 }
 
 /** Reads a spec that was read before once more, for its positions; none where it changed meanwhile and is wrong now. */
-export async function specLocator(file: string): Promise<SpecLocator> {
+export async function specLocator({
+  file,
+  profiles,
+}: Pick<ReadSpec, 'file' | 'profiles'>): Promise<SpecLocator> {
   const {loadSpec} = await import('../spec/load.ts');
-  const loaded = await loadSpec({file});
+  const loaded = await loadSpec({file, profiles});
   return loaded.ok ? (image, path) => loaded.value.locate(image, path) : () => undefined;
 }

@@ -2,20 +2,23 @@ import {existsSync} from 'node:fs';
 import {type ExitCode, exitCode} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {HostTools} from '../run/tools.ts';
+import type {ChosenProfiles} from '../spec/profiles.ts';
 import {openStore, planSpec} from './session.ts';
 import {readSpec, SpecError} from './spec.ts';
 
 /** `fgimage validate`: every error of a spec at once, without network; package names where lists are in the cache. */
 export async function runValidate({
   file,
+  profiles,
   cacheDir,
   color,
 }: {
   file: string;
+  profiles?: ChosenProfiles;
   cacheDir: string | undefined;
   color: boolean;
 }): Promise<ExitCode> {
-  const spec = await readSpec(file, {color});
+  const spec = await readSpec(file, {color, profiles});
   for (const warning of spec.warnings) process.stderr.write(`${warning}\n`);
   const checked = await checkPackages();
   const images = spec.images.map(

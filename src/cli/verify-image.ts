@@ -28,7 +28,7 @@ import {createStyle} from '../ui/style.ts';
 import {createView, type ViewMode} from '../ui/view.ts';
 import {cancelOnSignals} from './cancel.ts';
 import {openSession, peekSession, refuseUserNamespace, type Session, type SessionOptions} from './session.ts';
-import {specLocator} from './spec.ts';
+import {readSpec, specLocator} from './spec.ts';
 import {type FirstDifference, formatVerdict, type Verdict} from './verify-text.ts';
 
 export interface VerifyOptions extends SessionOptions {
@@ -50,8 +50,9 @@ export interface VerifyOptions extends SessionOptions {
  */
 export async function runVerify(options: VerifyOptions): Promise<ExitCode> {
   process.umask(0o022);
-  const path = lockPathOf(options.file);
-  if (existsSync(options.file) && !existsSync(path)) {
+  const spec = await readSpec(options.file, options);
+  const path = lockPathOf(spec.file, spec.profiles);
+  if (!existsSync(path)) {
     throw new FgError('LOCK_STALE', `There is no ${basename(path)} that says what to build again`, {
       hint: 'Make it with "fgimage lock", and build the image from it: "fgimage build --locked"',
     });
@@ -275,7 +276,7 @@ class Verification {
   async #position(stage: string): Promise<Position | undefined> {
     const node = this.#session.plan.nodes.find(({id}) => id === stage);
     if (node?.image === undefined) return undefined;
-    const locate = await specLocator(this.#session.spec.file);
+    const locate = await specLocator(this.#session.spec);
     for (const {spec} of node.origins) {
       const found = locate(node.image, spec);
       if (found !== undefined) return found;

@@ -1,6 +1,7 @@
 import type {CAC} from 'cac';
 import {addFlags, buildFlags, buildOptions, flags, sessionOptions} from './flags.ts';
 import {flag, type Options, text} from './options.ts';
+import {profileFlags} from './profiles.ts';
 import {run} from './run-command.ts';
 import type {VerdictOptions} from './verdict.ts';
 
@@ -10,7 +11,7 @@ const vetFlags = buildFlags.filter(
 );
 
 /** Whatever shapes the plan: it is about the artifact that a build with the same words would make. */
-const verdictFlags = [flags.file, flags.cacheDir, flags.noLock, flags.hostTools] as const;
+const verdictFlags = [flags.file, ...profileFlags, flags.cacheDir, flags.noLock, flags.hostTools] as const;
 
 /** The commands that decide whether an image may be registered. */
 export function addVetCommands(cli: CAC): void {

@@ -95,7 +95,10 @@ async function planWatch(
 function inputsOf({spec, plan, options}: Session): WatchedInputs {
   const wanted = new Set(plan.deliveries.map(({image}) => image.name));
   const copies = spec.images.filter(({name}) => wanted.has(name)).flatMap(({copy}) => copy);
-  const folders = copiedFolders(spec.projectDir, copies).map((folder) => join(spec.projectDir, folder));
+  const folders = [
+    ...copiedFolders(spec.projectDir, copies),
+    ...plan.nodes.flatMap(({step}) => step?.folders ?? []),
+  ].map((folder) => join(spec.projectDir, folder));
   const files = [
     resolve(options.file),
     ...spec.files.map(({path}) => resolve(path)),

@@ -4,6 +4,7 @@ import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import {cacheFolder as defaultCacheFolder} from './cache-folder.ts';
+import {checkEmulation} from './emulation.ts';
 import type {HostCheck} from './host-check.ts';
 import {checkKvm} from './kvm.ts';
 import {nodeVersionCheck} from './node-version.ts';
@@ -46,6 +47,7 @@ export async function checkHost(options: CheckHostOptions = {}): Promise<readonl
     ...(wanted.has('boot-test')
       ? [await checkKvm({qemu: await findProgram('qemu-system-x86_64'), userName: user.name})]
       : []),
+    ...(wanted.has('build') ? [await checkEmulation()] : []),
   ];
 }
 
@@ -76,9 +78,12 @@ function defaultNeeds(user: HostUser): readonly Need[] {
   return user.uid === 0 ? all : [...all, 'unprivileged'];
 }
 
-/** The compiler and what tests want are of no use to an fgimage that is installed; all else may be of use to another user or target. */
+/**
+ * The compiler and what tests want are of no use to an fgimage that is installed, nor is what images of arm64 want to
+ * those who make none; all else may be of use to another user or target.
+ */
 function concerns({needs}: Requirement, wanted: ReadonlySet<Need>): boolean {
-  return needs.some((need) => (need !== 'compile' && need !== 'test') || wanted.has(need));
+  return needs.some((need) => !['compile', 'test', 'arm64'].includes(need) || wanted.has(need));
 }
 
 async function checkTool(requirement: Requirement, wanted: ReadonlySet<Need>): Promise<HostCheck> {

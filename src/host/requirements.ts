@@ -9,7 +9,17 @@ import {packageRoot} from '../package-root.ts';
 import {programFolders} from './program-folders.ts';
 
 /** What a tool is there for; a host needs those tools only whose need it has. */
-export const needs = ['build', 'openstack', 'hpc', 'boot-test', 'unprivileged', 'compile', 'test'] as const;
+export const needs = [
+  'build',
+  'openstack',
+  'hpc',
+  'boot-test',
+  'unprivileged',
+  'compile',
+  'test',
+  'arm64',
+  'rpm',
+] as const;
 
 export type Need = (typeof needs)[number];
 

@@ -58,15 +58,17 @@ export function cyclonedxDocument(source: DocumentSource): JsonObject {
 
 function packageComponent(one: InventoryPackage, source: DocumentSource, refs: LicenceRefs): JsonObject {
   const purl = purlOf(source, one);
+  const file = one.deb ?? one.rpm;
+  const kind = purl.startsWith('pkg:rpm/') ? 'rpm' : 'deb';
   const {name, address} = parseMaintainer(one.maintainer);
   const homepage = plainUri(one.homepage);
   const licences = licenceChoice(refs.of(one.name, one.licences), refs);
   const properties = [
-    ['fgimage:deb:architecture', one.architecture],
-    ...(one.deb === undefined ? [] : [['fgimage:deb:path', one.deb.path]]),
-    ['fgimage:deb:section', one.section],
-    ['fgimage:deb:source', one.source.name],
-    ['fgimage:deb:source-version', one.source.version],
+    [`fgimage:${kind}:architecture`, one.architecture],
+    ...(file === undefined ? [] : [[`fgimage:${kind}:path`, file.path]]),
+    [`fgimage:${kind}:section`, one.section],
+    [`fgimage:${kind}:source`, one.source.name],
+    [`fgimage:${kind}:source-version`, one.source.version],
   ];
   return {
     type: 'library',
@@ -76,7 +78,7 @@ function packageComponent(one: InventoryPackage, source: DocumentSource, refs: L
       : {supplier: {name, ...(address === undefined ? {} : {contact: [{name, email: address}]})}}),
     name: one.name,
     version: one.version,
-    ...(one.deb === undefined ? {} : {hashes: [{alg: 'SHA-256', content: one.deb.sha256}]}),
+    ...(file === undefined ? {} : {hashes: [{alg: 'SHA-256', content: file.sha256}]}),
     ...(licences.length === 0 ? {} : {licenses: licences}),
     purl,
     ...(homepage === undefined ? {} : {externalReferences: [{type: 'website', url: homepage}]}),

@@ -3,7 +3,7 @@ import {digestUuid} from '../plan/key.ts';
 import type {JsonObject} from '../spec/image.ts';
 import type {Taken} from './gathered.ts';
 import type {InventoryPackage} from './inventory.ts';
-import {debPurl} from './purl.ts';
+import {debPurl, rpmPurl} from './purl.ts';
 
 /** What a document is made of; nothing else goes in, so that equal images have equal documents. */
 export interface DocumentSource extends Taken {
@@ -31,7 +31,13 @@ export function timestamp(epoch: number): string {
 }
 
 export function purlOf({inventory}: Taken, one: InventoryPackage): string {
-  return debPurl({...one, os: inventory.os});
+  const {os} = inventory;
+  return isRpm(one) ? rpmPurl({...one, os}) : debPurl({...one, os});
+}
+
+/** dpkg's versions may lack a revision, and its architectures are not called so. */
+function isRpm({architecture}: InventoryPackage): boolean {
+  return ['x86_64', 'aarch64', 'noarch', 'i686'].includes(architecture);
 }
 
 /** The name that others call a package by in `depends`. */
@@ -39,7 +45,7 @@ export function idsOf({inventory}: Taken): ReadonlyMap<string, InventoryPackage>
   const {packages, os} = inventory;
   return new Map(
     packages.map((one) => {
-      const isForeign = one.architecture !== os.architecture && one.architecture !== 'all';
+      const isForeign = one.architecture !== os.architecture && !['all', 'noarch'].includes(one.architecture);
       return [isForeign ? `${one.name}:${one.architecture}` : one.name, one];
     }),
   );

@@ -8,12 +8,14 @@ import {
   type InventoryDeb,
   type InventoryFile,
   type InventoryGroup,
+  type InventoryPackage,
   type InventorySetuid,
   type InventoryUser,
   inventoryVersion,
 } from './inventory.ts';
 import {parseOsRelease} from './os-release.ts';
 import {type Conffile, type DebName, readPackages} from './packages.ts';
+import {changedConfiguration, namedLicences, type RpmPackage, rpmPackages} from './rpms.ts';
 import {unitStates} from './units.ts';
 
 /** An inventory, and what the documents tell beside it. */
@@ -27,10 +29,7 @@ export interface Taken {
 
 /** Reads what src/stages/scripts/sbom.sh gathered in a folder. */
 export function readGathered(folder: string, debOf: (wanted: DebName) => InventoryDeb | undefined): Taken {
-  const read = (name: string): string => {
-    const path = join(folder, name);
-    return existsSync(path) ? readFileSync(path, 'utf8') : '';
-  };
+  const read = readerOf(folder);
   const copyrights = copyrightReader((name) => read(join('copyright', name)));
   const {packages, conffiles} = readPackages({
     status: read('status'),
@@ -38,14 +37,63 @@ export function readGathered(folder: string, debOf: (wanted: DebName) => Invento
     copyrightOf: copyrights,
     debOf,
   });
+  const changed = changedFiles(conffiles, {md5: digests(read('md5')), sha256: digests(read('sha256'))});
+  const architecture = packages.find(({name}) => name === 'dpkg')?.architecture ?? '';
+  return {
+    ...treeOf(folder, {packages, architecture, changed}),
+    named: new Map(packages.map(({name}) => [name, copyrights(name).named] as const)),
+  };
+}
+
+/** The same of a tree whose packages are rpm's, of which its database told beside it. */
+export function readGatheredRpms(
+  folder: string,
+  {
+    facts,
+    architecture,
+    rpmOf,
+  }: {
+    readonly facts: readonly RpmPackage[];
+    readonly architecture: string;
+    readonly rpmOf: (wanted: DebName) => InventoryDeb | undefined;
+  },
+): Taken {
+  const changed = changedConfiguration(facts, digests(readerOf(folder)('sha256')));
+  const packages = rpmPackages(facts, rpmOf);
+  return {
+    ...treeOf(folder, {packages, architecture, changed: [...changed].sort(byPath)}),
+    named: namedLicences(facts),
+  };
+}
+
+function readerOf(folder: string): (name: string) => string {
+  return (name) => {
+    const path = join(folder, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  };
+}
+
+/** What does not depend on who brought the packages. */
+function treeOf(
+  folder: string,
+  {
+    packages,
+    architecture,
+    changed,
+  }: {
+    readonly packages: readonly InventoryPackage[];
+    readonly architecture: string;
+    readonly changed: readonly InventoryChangedFile[];
+  },
+): Omit<Taken, 'named'> {
+  const read = readerOf(folder);
   const sha256 = digests(read('sha256'));
-  const sha1 = digests(read('sha1'));
   const [bytes = 0, files = 0, links = 0, folders = 0] = (rows(read('size'))[0] ?? []).map(Number);
   const inventory: Inventory = {
     version: inventoryVersion,
     os: {
       ...parseOsRelease(read('os-release')),
-      architecture: packages.find(({name}) => name === 'dpkg')?.architecture ?? '',
+      architecture,
     },
     packages,
     kernels: rows(read('kernels'))
@@ -59,7 +107,7 @@ export function readGathered(folder: string, debOf: (wanted: DebName) => Invento
       unowned: rows(read('unowned'))
         .map((fields) => file(fields, sha256))
         .sort(byPath),
-      changed: changedFiles(conffiles, {md5: digests(read('md5')), sha256}),
+      changed,
     },
     size: {
       bytes,
@@ -69,8 +117,7 @@ export function readGathered(folder: string, debOf: (wanted: DebName) => Invento
       packages_kib: packages.reduce((sum, one) => sum + one.installed_size_kib, 0),
     },
   };
-  const named = new Map(packages.map(({name}) => [name, copyrights(name).named] as const));
-  return {inventory, named, sha1};
+  return {inventory, sha1: digests(read('sha1'))};
 }
 
 /** What is installed, as much as it takes to look for the .debs. */

@@ -41,15 +41,15 @@ export interface InventoryOs {
   readonly codename: string;
   /** `PRETTY_NAME`. */
   readonly name: string;
-  /** dpkg's own, e.g. `amd64`. */
+  /** dpkg's own, e.g. `amd64`; rpm's, e.g. `x86_64`, where that has the packages. */
   readonly architecture: string;
 }
 
-/** An installed package: deb-control(5), and what apt and the package's copyright file tell beside it. */
+/** An installed package: deb-control(5), and what apt and the package's copyright file tell beside it; or rpm's tags. */
 export interface InventoryPackage {
   readonly name: string;
   readonly version: string;
-  /** `amd64` or `all`. */
+  /** `amd64` or `all`; of rpm `x86_64` or `noarch`. */
   readonly architecture: string;
   readonly source: {readonly name: string; readonly version: string};
   readonly section: string;
@@ -67,6 +67,8 @@ export interface InventoryPackage {
   readonly installed_size_kib: number;
   /** The .deb it came from, where that is known. */
   readonly deb?: InventoryDeb;
+  /** The .rpm, of a package that is one. */
+  readonly rpm?: InventoryDeb;
 }
 
 export interface InventoryDeb {

@@ -1,4 +1,4 @@
-/** A package URL of type `deb` (https://github.com/package-url/purl-spec, types/deb). */
+/** What a package URL tells; of type `deb` (https://github.com/package-url/purl-spec, types/deb). */
 export interface DebPurl {
   readonly name: string;
   readonly version: string;
@@ -21,6 +21,22 @@ export function debPurl({name, version, architecture, source, os}: DebPurl): str
   ];
   const asked = qualifiers.map(([key = '', value = '']) => `${key}=${encode(value)}`).join('&');
   return `pkg:deb/${encode(os.id)}/${encode(name)}@${encode(version)}?${asked}`;
+}
+
+/**
+ * `pkg:rpm/rocky/bash@5.1.8-9.el9?arch=x86_64&distro=rocky-9.4&epoch=1&upstream=bash-5.1.8-9.el9.src.rpm`: the epoch is no
+ * part of the version (types/rpm); `upstream` as scanners take it.
+ */
+export function rpmPurl({name, version, architecture, source, os}: DebPurl): string {
+  const [, epoch, plain = version] = /^(?:(\d+):)?(.*)$/.exec(version) ?? [];
+  const qualifiers = [
+    ['arch', architecture],
+    ['distro', os.version_id === '' ? os.id : `${os.id}-${os.version_id}`],
+    ...(epoch === undefined ? [] : [['epoch', epoch]]),
+    ['upstream', `${source.name}-${source.version.replace(/^\d+:/, '')}.src.rpm`],
+  ];
+  const asked = qualifiers.map(([key = '', value = '']) => `${key}=${encode(value)}`).join('&');
+  return `pkg:rpm/${encode(os.id)}/${encode(name)}@${encode(plain)}?${asked}`;
 }
 
 /** Everything but letters, digits, `.`, `-`, `_` and `~` is percent-encoded, and a colon never. */

@@ -83,12 +83,13 @@ function imagePackage(source: DocumentSource): JsonObject {
 
 function packageEntry(one: InventoryPackage, source: DocumentSource, refs: LicenceRefs): JsonObject {
   const maintainer = parseMaintainer(one.maintainer);
+  const file = one.deb ?? one.rpm;
   const homepage = plainUri(one.homepage);
   return {
     SPDXID: packageId(one),
     name: one.name,
     versionInfo: one.version,
-    ...(one.deb === undefined ? {} : {packageFileName: one.deb.path}),
+    ...(file === undefined ? {} : {packageFileName: file.path}),
     ...(maintainer.name === ''
       ? {}
       : {
@@ -96,7 +97,7 @@ function packageEntry(one: InventoryPackage, source: DocumentSource, refs: Licen
         }),
     downloadLocation: unknown,
     filesAnalyzed: false,
-    ...(one.deb === undefined ? {} : {checksums: [{algorithm: 'SHA256', checksumValue: one.deb.sha256}]}),
+    ...(file === undefined ? {} : {checksums: [{algorithm: 'SHA256', checksumValue: file.sha256}]}),
     ...(homepage === undefined ? {} : {homepage}),
     sourceInfo: `built from the source package ${one.source.name} ${one.source.version}, for ${one.architecture}`,
     licenseConcluded: unknown,
@@ -151,9 +152,14 @@ function relationship(from: string, type: string, to: string): JsonObject {
   return {spdxElementId: from, relationshipType: type, relatedSpdxElement: to};
 }
 
-/** Names of packages hold a `+`, which an id may not; none holds an upper case letter. */
-function packageId({name, architecture}: InventoryPackage): string {
-  return `SPDXRef-Package-${name.replaceAll('+', '.2B')}-${architecture}`;
+/** Names of packages hold a `+`, and with rpm `_`, which an id may not. Of rpm's several versions may be installed. */
+function packageId({name, architecture, version, rpm}: InventoryPackage): string {
+  const words = [name, architecture, ...(rpm === undefined ? [] : [version])];
+  return `SPDXRef-Package-${words.map((word) => word.replaceAll(/[^A-Za-z0-9.-]/g, escaped)).join('-')}`;
+}
+
+function escaped(character: string): string {
+  return `.${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 function fileId(path: string): string {

@@ -14,6 +14,8 @@ const schema = z.strictObject({
   fgimage: z.string().max(64),
   /** The spec, relative to `project/`. */
   spec: z.string(),
+  /** The profiles that are merged over it; absent: none. */
+  profiles: z.array(name).min(1).exactOptional(),
   /** The images that are to be built from it. */
   images: z.array(name).min(1),
   members: z.record(z.string(), z.strictObject({size, sha256: digest})),

@@ -18,6 +18,8 @@ export interface BundleContents {
   readonly projectDir: string;
   /** The spec, relative to it. */
   readonly spec: string;
+  /** The profiles that are merged over it. */
+  readonly profiles: readonly string[];
   /** All files of the project that go with it, the spec and the lock among them, relative to it. */
   readonly files: readonly string[];
   readonly links: BundleManifest['links'];
@@ -88,11 +90,12 @@ export async function writeBundle(
 }
 
 function manifestOf(contents: BundleContents, members: readonly TarFile[]): BundleManifest {
-  const {spec, images, links, folders, artifacts} = contents;
+  const {spec, profiles, images, links, folders, artifacts} = contents;
   return {
     version: 1,
     fgimage: packageVersion(),
     spec,
+    ...(profiles.length === 0 ? {} : {profiles: [...profiles]}),
     images: [...images],
     members: Object.fromEntries(
       members.map(({path, sizeBytes, sha256: digest}) => [path, {size: sizeBytes, sha256: digest}]),

@@ -2,9 +2,13 @@ import {readFileSync} from 'node:fs';
 import {basename, dirname, extname, join} from 'node:path';
 import {FgError, isErrno} from '../errors.ts';
 
-/** `fgimage.lock` for `fgimage.yaml`, beside it; `web.lock` for `web.yaml`. */
-export function lockPathOf(specFile: string): string {
-  return join(dirname(specFile), `${basename(specFile, extname(specFile))}.lock`);
+/**
+ * `fgimage.lock` for `fgimage.yaml`, beside it; `web.lock` for `web.yaml`. With other profiles a spec is another one, and
+ * has a lock of its own: `fgimage+dev.lock`. No name of a profile has a `+`.
+ */
+export function lockPathOf(specFile: string, profiles: readonly string[] = []): string {
+  const name = [basename(specFile, extname(specFile)), ...profiles].join('+');
+  return join(dirname(specFile), `${name}.lock`);
 }
 
 /** The text of a lock file; undefined where there is none. */

@@ -1,5 +1,7 @@
-import type {JsonObject, Os, Repository} from '../spec/image.ts';
-import {type DistributionTemplate, readTemplate, releaseOf} from '../spec/template.ts';
+import type {JsonObject, JsonValue, Os, Repository} from '../spec/image.ts';
+import {aptOf, type DistributionTemplate, readTemplate, releaseOf} from '../spec/template.ts';
+import {json} from './image-words.ts';
+import {rpmSources, rpmSystem} from './rpm-sources.ts';
 
 /** Where an OS's archives are: the spec's mirror or the host's. */
 export interface ArchiveUris {
@@ -41,27 +43,42 @@ export class Archives {
     return template;
   }
 
-  epoch(os: Os): {readonly source_date_epoch: number} {
-    return {source_date_epoch: releaseOf(this.template(os), os).source_date_epoch};
+  /** What every stage of an OS is told: the time that it writes, and whose packages it has where not apt's. */
+  epoch(os: Os): {readonly source_date_epoch: number; readonly rpm?: JsonObject} {
+    const template = this.template(os);
+    return {
+      source_date_epoch: releaseOf(template, os).source_date_epoch,
+      ...(template.package_manager === 'dnf' ? {rpm: json(rpmSystem(os, template)) as JsonObject} : {}),
+    };
+  }
+
+  /** What package lists are read from: an archive's suites, or repositories of rpm packages. */
+  listed(os: Os, repositories: readonly Repository[]): JsonValue {
+    const template = this.template(os);
+    if (template.package_manager === 'apt') return json(this.sources(os, repositories));
+    return json(rpmSources(os, repositories, {template, mirror: this.#urisOf(os).main}));
   }
 
   /** Every suite of an OS, and of further repositories. */
   sources(os: Os, repositories: readonly Repository[]): readonly ArchiveSource[] {
     const template = this.template(os);
-    const release = releaseOf(template, os);
+    const {components, keyring} = aptOf(template);
+    const {suites, security} = releaseOf(template, os);
     const uris = this.#urisOf(os);
     const of = (origin: string, uri: string, suite: string): ArchiveSource => ({
       origin,
       uri,
       suite,
-      components: template.components,
-      signed_by: template.keyring,
-      project_key: false,
+      components,
+      signed_by: os.signed_by ?? keyring,
+      project_key: os.signed_by !== undefined,
       expired_ok: os.snapshot !== undefined,
     });
     return [
-      ...release.suites.map((suite) => of(ownOrigins.main, uris.main, suite)),
-      ...(uris.security === undefined ? [] : [of(ownOrigins.security, uris.security, release.security)]),
+      ...suites.map((suite) => of(ownOrigins.main, uris.main, suite)),
+      ...(uris.security === undefined || security === undefined
+        ? []
+        : [of(ownOrigins.security, uris.security, security)]),
       ...repositories.flatMap((repository) =>
         repository.suites.map(
           (suite): ArchiveSource => ({
@@ -78,6 +95,16 @@ export class Archives {
     ];
   }
 
+  /** The suites of an OS in lines of sources.list(5), as an image can read them; none where apt is not its way. */
+  sourceLines(os: Os): readonly string[] {
+    if (this.template(os).package_manager !== 'apt') return [];
+    const {options} = this.imageSources(os);
+    const said = Array.isArray(options) ? options.join(' ') : '';
+    return this.sources(os, []).map(
+      ({uri, suite, components}) => `deb [${said}] ${uri} ${suite} ${components.join(' ')}`,
+    );
+  }
+
   /** Roots of the archives, by origin. */
   roots(os: Os, repositories: readonly Repository[]): Readonly<Record<string, string>> {
     return Object.fromEntries(this.sources(os, repositories).map(({origin, uri}) => [origin, uri]));
@@ -89,14 +116,34 @@ export class Archives {
    */
   imageSources(os: Os): JsonObject {
     const template = this.template(os);
-    const {suites, security} = releaseOf(template, os);
+    if (template.package_manager === 'dnf')
+      return {suites: [], security_suite: '', components: [], options: []};
+    const {suites, security = ''} = releaseOf(template, os);
+    const {components, keyring} = aptOf(template);
     const options = [
-      `signed-by=${template.keyring}`,
+      `signed-by=${os.signed_by === undefined ? keyring : keyInImage(os.signed_by)}`,
       ...(os.snapshot === undefined ? [] : ['check-valid-until=no']),
     ];
     const uris = os.mirror === undefined ? {} : this.#urisOf(os);
-    return {suites, security_suite: security, components: template.components, options, ...uris};
+    return {
+      suites,
+      security_suite: security,
+      components,
+      options,
+      ...uris,
+      ...(os.signed_by === undefined ? {} : {key: os.signed_by, key_path: keyInImage(os.signed_by)}),
+    };
   }
+}
+
+/** Where the image has the key of an archive that is not signed by its distribution. */
+function keyInImage(file: string): string {
+  return `/etc/apt/keyrings/fgimage-archive.${file.endsWith('.asc') ? 'asc' : 'gpg'}`;
+}
+
+/** The project's files that an OS's own archive is verified with. */
+export function keyFiles({signed_by: key}: Os): readonly string[] {
+  return key === undefined ? [] : [key];
 }
 
 /** The name under which fgimage.lock keeps an archive: that of its stage. */

@@ -1,7 +1,10 @@
 import type {Target} from '../../targets/contract.ts';
-import type {Image, ImageTarget, Provisioner, Repository} from '../spec/image.ts';
+import type {Image, ImageTarget, Os, Provisioner, Repository} from '../spec/image.ts';
+import {type Clones, cloneStage} from './clones.ts';
 import {expandCopies} from './fingerprint.ts';
+import type {StepRun} from './graph.ts';
 import type {GraphBuilder} from './graph-builder.ts';
+import {importedBase} from './imported-base.ts';
 import type {Installing} from './locked.ts';
 import {imageParts, type Part} from './parts.ts';
 import {provisionParts} from './provision-parts.ts';
@@ -20,6 +23,8 @@ export interface CustomizingOptions {
   readonly images: readonly Image[];
   readonly projectDir: string;
   readonly targetOfType: (type: string) => Target;
+  /** What of other images is brought before the rest is installed; absent: nothing. */
+  readonly clones?: Clones | undefined;
 }
 
 /** For whom an image is customized: an entry of `targets`. */
@@ -52,22 +57,27 @@ export class Customizing {
       image.repositories.length > 0
         ? this.#roots.archive(os, {image: image.name, repositories})
         : (parent?.archive ?? this.#roots.archive(os));
-    const layers: string[] = parent === undefined ? [this.#roots.base(os)] : [...parent.layers];
+    const layers: string[] = parent === undefined ? [this.#root(image)] : [...parent.layers];
     for (const part of await this.#parts(image, target, parent !== undefined)) {
       const of = part.ofTarget === true && variant !== undefined ? `@${variant}` : '';
-      layers.push(
-        this.#add(part, {
-          image,
-          id: `customize:${image.name}/${part.name}${of}`,
-          archive,
-          repositories,
-          layers,
-        }),
-      );
+      const id = `customize:${image.name}/${part.name}${of}`;
+      for (const [layer, install] of (this.#options.clones?.get(id)?.layers ?? []).entries()) {
+        const stage = cloneStage(id, layer);
+        const shared = {...part, name: stage.name, install};
+        layers.push(this.#add(shared, {image, id: stage.id, archive, repositories, layers}));
+      }
+      layers.push(this.#add(part, {image, id, archive, repositories, layers}));
     }
     const customized = {archive, layers, repositories};
     this.#known.set(name, customized);
     return customized;
+  }
+
+  /** What an image stands on that is built on no other one. */
+  #root({os, base}: Image): string {
+    return base === undefined
+      ? this.#roots.base(os)
+      : importedBase(base, {os, ...this.#options, graph: this.#graph, roots: this.#roots});
   }
 
   async #parts(image: Image, target: ForTarget, isChild: boolean): Promise<readonly Part[]> {
@@ -105,7 +115,8 @@ export class Customizing {
         : this.#roots.installing({stage: id, archive, install, remove, os, repositories});
     if (part.kind === 'provision') this.#checkSources(image, part);
     const tools = programs === undefined ? undefined : this.#roots.toolsFor(programs);
-    const lists = part.readsLists === true && install === undefined && this.#roots.lock === undefined;
+    const isOnline = part.readsLists === true;
+    const lists = isOnline && install === undefined && this.#roots.lock === undefined;
     return this.#graph.add({
       ...installing,
       id,
@@ -127,8 +138,17 @@ export class Customizing {
         ...installing.params,
       },
       files,
+      ...(part.step === undefined
+        ? {}
+        : {step: {...part.step, system: systemName(os), ...(isOnline ? this.#online(os, archive) : {})}}),
       origins: part.origins,
     });
+  }
+
+  /** Where a step with a network finds packages; with a lock it has no lists to begin with. */
+  #online(os: Os, archive: string): Pick<StepRun, 'aptSources' | 'lists'> {
+    const {archives, lock} = this.#roots;
+    return {aptSources: archives.sourceLines(os), ...(lock === undefined ? {lists: archive} : {})};
   }
 
   /** What a provisioner runs is to be what it was when the lock was made. */
@@ -188,6 +208,10 @@ export class Customizing {
 /** Whether a step of `provision` is run for a target, which is named by its own name or its type. */
 function isMeantFor({when}: Provisioner, {name, type}: ForTarget): boolean {
   return when === undefined || when.target.includes(name) || when.target.includes(type);
+}
+
+function systemName({distribution, release, architecture}: Os): string {
+  return `${distribution}-${release}-${architecture}`;
 }
 
 const nothingToInstall: Installing = {dependsOn: [], params: {}};

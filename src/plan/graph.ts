@@ -1,5 +1,5 @@
 import type {LockedPackage, LockedSuite} from '../lock/lock.ts';
-import type {JsonObject, Os} from '../spec/image.ts';
+import type {JsonObject, Os, Secret} from '../spec/image.ts';
 
 export type StageKind =
   | 'archive'
@@ -46,8 +46,27 @@ export interface StageNode {
   readonly origins: readonly Origin[];
   /** What fgimage.lock has it install; absent: it asks the archive stage that it depends on first. */
   readonly locked?: LockedInstall;
+  /** How a step of `provision` is run, beside what it does; no part of the key. */
+  readonly step?: StepRun;
   /** The options that `params` were made from, as explanations show them; no part of the key. */
   readonly notes?: JsonObject;
+}
+
+/** What is no part of what a step of `provision` gives: another value of these runs nothing again. */
+export interface StepRun {
+  /** Where the values are that the step finds as files. */
+  readonly secrets: readonly Secret[];
+  /** What tells the folders that persist of one system from those of others. */
+  readonly system?: string;
+  /** Folders in the image that persist between runs. */
+  readonly caches: readonly string[];
+  readonly timeoutSeconds?: number;
+  /** Folders of the project in which one file more may change what it reads. */
+  readonly folders?: readonly string[];
+  /** Lines of sources.list(5): where a step with a network gets packages, as this host does. */
+  readonly aptSources?: readonly string[];
+  /** The archive stage whose package lists such a step begins with. */
+  readonly lists?: string;
 }
 
 /** A parameter and the place in the image's section of the spec that it comes from. */

@@ -1,5 +1,6 @@
 import type {BootPlan, DiskOutput, DiskPackPlan, PackPlan} from '../../targets/contract.ts';
-import type {Image, JsonObject, JsonValue, PackageRequest} from '../spec/image.ts';
+import type {Image, JsonObject, JsonValue, Os, PackageRequest} from '../spec/image.ts';
+import {readTemplate} from '../spec/template.ts';
 import type {Origin} from './graph.ts';
 
 /** What an image says that reaches its targets through the plans that they make of it. */
@@ -49,8 +50,16 @@ function diskPrograms({storage, loader, firmware, outputs}: DiskPackPlan): reado
   return programs.flatMap(([used, names]) => (used ? names : []));
 }
 
-/** The boots that a disk is made for: a loader may know one firmware only. */
-export function possibleBoots(plan: PackPlan, boots: readonly BootPlan[]): readonly BootPlan[] {
+/**
+ * The boots that a disk is made for, and that this host can try: a loader may know one firmware only, and there is no
+ * iPXE here for machines of arm64.
+ */
+export function possibleBoots(
+  plan: PackPlan,
+  boots: readonly BootPlan[],
+  {architecture}: Pick<Os, 'architecture'>,
+): readonly BootPlan[] {
+  if (plan.kind === 'netboot' && architecture === 'arm64') return [];
   if (plan.kind !== 'disk' || plan.firmware === 'both') return boots;
   return boots.filter(
     (boot) => boot.kind !== 'disk' || boot.direct === true || boot.firmware === plan.firmware,
@@ -64,9 +73,12 @@ export function same(name: string): Origin {
 
 /** Packages that other keys of the spec need to have their effect. */
 export function impliedPackages(image: Image): readonly string[] {
-  const {locale, users} = image;
+  const {locale, users, os} = image;
+  const isRpm = readTemplate(os.distribution).package_manager === 'dnf';
   return [
-    ...(locale !== undefined && !/^(?:C|POSIX)(?:\.|$)/.test(locale) ? ['locales'] : []),
+    ...(locale !== undefined && !/^(?:C|POSIX)(?:\.|$)/.test(locale)
+      ? [isRpm ? `glibc-langpack-${locale.replace(/_.*$/, '')}` : 'locales']
+      : []),
     ...(users.some(({sudo}) => sudo.length > 0) ? ['sudo'] : []),
   ];
 }

@@ -17,6 +17,8 @@ export interface Installing {
   readonly locked?: LockedInstall;
   /** In the stage's parameters: the packages by digest. */
   readonly params: JsonObject;
+  /** The host's programs that install them, where those are not the image's own. */
+  readonly tools?: readonly string[];
 }
 
 export interface InstallRequest {

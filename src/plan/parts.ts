@@ -1,7 +1,7 @@
 import type {Image, JsonObject} from '../spec/image.ts';
 import type {DistributionTemplate} from '../spec/template.ts';
 import type {CopiedFile} from './fingerprint.ts';
-import type {Origin, StageKind} from './graph.ts';
+import type {Origin, StageKind, StepRun} from './graph.ts';
 import {impliedPackages, json, requestWord, same, unique} from './image-words.ts';
 
 /** A part of an image that becomes a stage of its own when customizing. */
@@ -19,6 +19,8 @@ export interface Part {
   readonly programs?: string;
   /** Whether it reads the package lists though it installs nothing by itself. */
   readonly readsLists?: boolean;
+  /** Of a step of `provision`: how it is run. */
+  readonly step?: StepRun;
   /** Whether it is another for each target: it, or something before it, is not for all. */
   readonly ofTarget?: boolean;
   readonly origins: readonly Origin[];
@@ -57,13 +59,19 @@ function packageParts(image: Image, {template, isChild, platform}: PartsContext)
       files: repositories.map(({signed_by: key}) => key),
       origins: [same('repositories')],
     },
-    (!isChild || kernel.package !== undefined) && {
-      name: 'kernel',
-      kind: 'packages',
-      params: {},
-      install: [kernelPackage, ...template.kernel_packages],
-      origins: [{param: ['install'], spec: ['kernel', 'package']}],
-    },
+    (!isChild || kernel.package !== undefined) &&
+      kernelPackage !== noKernel && {
+        name: 'kernel',
+        kind: 'packages',
+        params: {},
+        // What makes a machine of a root: a container's has no init.
+        install: [
+          kernelPackage,
+          ...template.kernel_packages,
+          ...(image.base === undefined ? [] : template.packages),
+        ],
+        origins: [{param: ['install'], spec: ['kernel', 'package']}],
+      },
     !isChild &&
       platform.length > 0 && {
         name: 'platform',
@@ -86,6 +94,9 @@ function packageParts(image: Image, {template, isChild, platform}: PartsContext)
   ];
   return parts.filter((part) => part !== false);
 }
+
+/** `kernel.package` of an image whose base has its kernel, or that needs none. */
+const noKernel = 'none';
 
 function settingParts({hostname, locale, timezone, groups, users}: Image): readonly Part[] {
   const parts: readonly (Part | false)[] = [

@@ -2,6 +2,7 @@ import type {Target} from '../../targets/contract.ts';
 import type {Lock} from '../lock/lock.ts';
 import type {Image, Os} from '../spec/image.ts';
 import type {ArchiveUris} from './archives.ts';
+import type {Clones} from './clones.ts';
 import {Customizing} from './customize.ts';
 import type {DigestCache} from './fingerprint.ts';
 import type {StageNode} from './graph.ts';
@@ -30,6 +31,8 @@ export interface PlanRequest {
   readonly salt?: string | undefined;
   /** Digests of the project's files from earlier runs. */
   readonly digests?: DigestCache | undefined;
+  /** What of other images is brought from the cache; with a lock nothing is. */
+  readonly clones?: Clones | undefined;
   /** What every stage is to install; absent: what the archives have. */
   readonly lock?: Lock | undefined;
   /** Whether the programs that shape bytes come from the tools image in the place of the host's. */

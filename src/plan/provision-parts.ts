@@ -1,5 +1,7 @@
-import type {Image, JsonObject, Provisioner} from '../spec/image.ts';
+import type {Image, JsonObject, JsonValue, Provisioner} from '../spec/image.ts';
 import {type ProvisionKind, provisionKinds, type StepProject} from '../spec/provision-kinds.ts';
+import {isJsonObject} from './explain-parts.ts';
+import type {StageNode, StepRun} from './graph.ts';
 import {json, unique} from './image-words.ts';
 import type {Part} from './parts.ts';
 
@@ -34,19 +36,52 @@ async function partOf(
   step: Provisioner,
   {kind, index, project}: {kind: ProvisionKind; index: number; project: StepProject},
 ): Promise<Part> {
-  const {files, install, keep = false, tools, params = {}} = await kind.needs(step.options, project);
-  // `when` chose; it says nothing of what the step does.
-  const said = {...step, when: undefined};
+  const {
+    files,
+    folders = [],
+    install,
+    keep = false,
+    tools,
+    params = {},
+  } = await kind.needs(step.options, project);
   return {
     name: `provision-${String(index + 1)}`,
     kind: 'provision',
-    params: {provisioner: json(said), kind_version: kind.version, ...params, ...keepWord(install, keep)},
+    params: {provisioner: keyed(step), kind_version: kind.version, ...params, ...keepWord(install, keep)},
     files: unique(files),
     ...(install === undefined ? {} : {install}),
     ...(tools === undefined ? {} : {programs: tools}),
     ...(step.network ? {readsLists: true} : {}),
-    origins: [{param: ['provisioner'], spec: ['provision', index]}],
+    step: {...howItRuns(step), ...(folders.length === 0 ? {} : {folders: unique(folders)})},
+    origins: [
+      {param: ['provisioner'], spec: ['provision', index]},
+      {param: ['provisioner', 'options'], spec: ['provision', index, step.kind]},
+      {param: [], spec: ['provision', index, step.kind]},
+    ],
   };
+}
+
+/**
+ * What a step does, as its key has it. `when` chose, and says nothing of that; where a secret comes from, which folders
+ * persist and how long it may take change nothing of what it gives.
+ */
+function keyed({kind, options, network, secrets}: Provisioner): JsonValue {
+  return json({
+    kind,
+    options,
+    network,
+    ...(secrets.length === 0 ? {} : {secrets: secrets.map(({name, version}) => ({name, version}))}),
+  });
+}
+
+/** Whether a stage is a step with a network: what it gives may be another each time. */
+export function isOnline({params}: Pick<StageNode, 'params'>): boolean {
+  const {provisioner = null} = params;
+  return isJsonObject(provisioner) && provisioner['network'] === true;
+}
+
+function howItRuns({secrets, caches, timeout_seconds: timeoutSeconds}: Provisioner): StepRun {
+  return {secrets, caches, ...(timeoutSeconds === undefined ? {} : {timeoutSeconds})};
 }
 
 /** Whether what is installed for the step stays behind. */

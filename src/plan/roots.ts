@@ -1,7 +1,8 @@
 import {type Lock, toolsStage} from '../lock/lock.ts';
+import {noRpmLock} from '../lock/rpm.ts';
 import type {Os, Repository} from '../spec/image.ts';
-import {readTools} from '../spec/template.ts';
-import {Archives, type ArchiveUris} from './archives.ts';
+import {aptOf, readTools} from '../spec/template.ts';
+import {Archives, type ArchiveUris, keyFiles} from './archives.ts';
 import type {GraphBuilder} from './graph-builder.ts';
 import {json} from './image-words.ts';
 import {canonicalDigest} from './key.ts';
@@ -28,7 +29,7 @@ export class Roots {
   readonly archives: Archives;
   readonly lock: LockReader | undefined;
   readonly #graph: GraphBuilder;
-  /** Which mirror the stages of an OS are of, by the name that they have of it. */
+  /** Which mirror and key the stages of an OS are of, by the name that they have of it. */
   readonly #mirrors = new Map<string, string | undefined>();
   readonly #tools: string | undefined;
 
@@ -41,7 +42,8 @@ export class Roots {
 
   /** Package lists of an OS, or of an image with repositories of its own; with a lock nobody asks for them. */
   archive(os: Os, extra?: {readonly image: string; readonly repositories: readonly Repository[]}): string {
-    const name = `${os.distribution}-${os.release}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${extra === undefined ? '' : `/${extra.image}`}`;
+    const architecture = os.architecture === 'amd64' ? '' : `-${os.architecture}`;
+    const name = `${os.distribution}-${os.release}${architecture}${os.snapshot === undefined ? '' : `-${os.snapshot}`}${extra === undefined ? '' : `/${extra.image}`}`;
     const repositories = extra?.repositories ?? [];
     const id = this.#idOf(`archive:${name}`, os);
     if (this.lock !== undefined) return id;
@@ -52,23 +54,32 @@ export class Roots {
       dependsOn: [],
       layers: [],
       ...(extra === undefined ? {} : {image: extra.image}),
-      params: {sources: json(this.archives.sources(os, repositories)), ...this.archives.epoch(os)},
-      files: repositories.map(({signed_by: key}) => key),
-      tools: ['apt-get'],
+      params: {
+        sources: this.archives.listed(os, repositories),
+        architecture: os.architecture,
+        ...this.archives.epoch(os),
+      },
+      files: [...keyFiles(os), ...repositories.map(({signed_by: key}) => key)],
+      tools: this.#isRpm(os) ? ['gpgv'] : ['apt-get'],
       origins: [{param: [], spec: ['os']}],
       notes: {os: json(os), repositories: json(repositories)},
     });
   }
 
   base(os: Os): string {
-    const {variant, packages} = this.archives.template(os);
+    const template = this.archives.template(os);
+    const {packages} = template;
     const name = `base:${os.distribution}-${os.release}-${os.architecture}${os.snapshot === undefined ? '' : `-${os.snapshot}`}`;
     const id = this.#idOf(name, os);
-    return this.#root(os, {id, title: `base ${os.distribution} ${os.release}`, variant, packages});
+    const title = `base ${os.distribution} ${os.release}`;
+    if (template.package_manager === 'dnf') return this.#rpmRoot(os, {id, title, packages});
+    const {variant} = aptOf(template);
+    return this.#root(os, {id, title, variant, packages});
   }
 
   /** What a stage installs: asked of its archive, or as the lock has it. */
   installing(request: InstallRequest): Installing {
+    if (this.#isRpm(request.os)) return this.#installingRpms(request);
     return this.lock === undefined
       ? {dependsOn: [request.archive], params: {}}
       : this.lock.installing(request);
@@ -91,6 +102,38 @@ export class Roots {
   #toolsImage(): string {
     const {os, variant, packages} = readTools();
     return this.#root(os, {id: toolsStage, title: 'tools image', variant, packages});
+  }
+
+  #isRpm(os: Os): boolean {
+    return this.archives.template(os).package_manager === 'dnf';
+  }
+
+  #installingRpms({archive, os}: InstallRequest): Installing {
+    if (this.lock !== undefined) throw noRpmLock(os);
+    return {dependsOn: [archive], params: {}, tools: ['dnf', 'rpm']};
+  }
+
+  /** A root by the host's dnf and rpm. */
+  #rpmRoot(
+    os: Os,
+    {
+      id,
+      title,
+      packages,
+    }: {readonly id: string; readonly title: string; readonly packages: readonly string[]},
+  ): string {
+    const archive = this.archive(os);
+    const request = {stage: id, archive, install: packages, remove: [], os, repositories: []};
+    return this.#graph.add({
+      ...this.#installingRpms(request),
+      id,
+      kind: 'base',
+      title,
+      layers: [],
+      params: {packages, ...this.archives.epoch(os)},
+      origins: [{param: [], spec: ['os']}],
+      notes: {os: json(os)},
+    });
   }
 
   /** A root by mmdebstrap. */
@@ -130,19 +173,21 @@ export class Roots {
         ...this.archives.epoch(os),
         ...installing.params,
       },
+      files: keyFiles(os),
       origins: [{param: [], spec: ['os']}],
       notes: {os: json(os)},
     });
   }
 
   /**
-   * The id of an OS's stage. Images that take one OS from two mirrors have two: told apart by what the spec says, so
-   * that they have the same names on every host.
+   * The id of an OS's stage. Images that take one OS from two mirrors, or verify it with two keys, have two: told apart
+   * by what the spec says, so that they have the same names on every host.
    */
-  #idOf(name: string, {mirror}: Os): string {
-    if (!this.#mirrors.has(name)) this.#mirrors.set(name, mirror);
-    return this.#mirrors.get(name) === mirror
+  #idOf(name: string, {mirror, signed_by: key}: Os): string {
+    const from = key === undefined ? mirror : `${mirror ?? ''} ${key}`;
+    if (!this.#mirrors.has(name)) this.#mirrors.set(name, from);
+    return this.#mirrors.get(name) === from
       ? name
-      : `${name}-${canonicalDigest({mirror: mirror ?? null}).slice(0, 8)}`;
+      : `${name}-${canonicalDigest({mirror: from ?? null}).slice(0, 8)}`;
   }
 }

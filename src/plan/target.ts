@@ -1,9 +1,11 @@
 import type {PackPlan} from '../../targets/contract.ts';
+import {machineOf} from '../spec/distributions.ts';
 import type {Image, ImageTarget} from '../spec/image.ts';
 import type {Customizing} from './customize.ts';
 import type {GraphBuilder} from './graph-builder.ts';
 import {json, packPrograms, platformNotes, possibleBoots} from './image-words.ts';
 import type {Installing} from './locked.ts';
+import {packedSystem} from './packed-system.ts';
 import type {PlanRequest} from './plan.ts';
 import type {Roots} from './roots.ts';
 import {sbomInputs} from './sbom-node.ts';
@@ -93,7 +95,12 @@ export async function planTarget(
     title: `pack ${image.name} for ${name}`,
     ...roots.programs([...initramfs, ...layers, adapt], packPrograms(packPlan)),
     layers: [...layers, adapt],
-    params: {plan: json(packPlan), target_version: target.version, ...epoch},
+    params: {
+      plan: json(packPlan),
+      system: packedSystem(image.os, roots.archives.template(image.os)),
+      target_version: target.version,
+      ...epoch,
+    },
   });
   const told = sbomInputs([...layers, adapt], (id) => graph.node(id));
   const sbom = graph.add({
@@ -118,7 +125,7 @@ export async function planTarget(
             ),
           }),
         };
-  const boots = possibleBoots(packPlan, target.boot(image, options));
+  const boots = possibleBoots(packPlan, target.boot(image, options), image.os);
   const made = {image, target: name, pack, sbom, boots: boots.length > 0, ...vetted};
   if (!request.test || boots.length === 0) return made;
   const test = graph.add({
@@ -128,8 +135,13 @@ export async function planTarget(
     title: `boot ${image.name} as ${name}`,
     dependsOn: [pack],
     layers: [],
-    params: {plan: json(packPlan), boots: json(boots), tests: json(image.tests)},
-    tools: ['qemu-system-x86_64'],
+    params: {
+      plan: json(packPlan),
+      boots: json(boots),
+      tests: json(image.tests),
+      architecture: image.os.architecture,
+    },
+    tools: [`qemu-system-${machineOf(image.os.architecture)}`],
   });
   return {...made, test};
 }

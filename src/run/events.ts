@@ -254,6 +254,7 @@ export type StageFailure =
       readonly timeoutMs: number;
       readonly lastLines: readonly string[];
       readonly logPath: string;
+      readonly hint?: string;
     }
   | {
       readonly reason: 'checks-failed';

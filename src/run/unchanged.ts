@@ -37,6 +37,7 @@ export const unchangedVersion = 2;
 /** What a command asks for, as far as its answer hangs on it. */
 export interface Request {
   readonly file: string;
+  readonly profiles?: readonly string[] | undefined;
   readonly output: string;
   readonly images: readonly string[];
   readonly targets: readonly string[];
@@ -44,6 +45,7 @@ export interface Request {
   readonly useLock: boolean;
   readonly locked: boolean;
   readonly hostTools: boolean;
+  readonly cloneBases?: boolean | undefined;
 }
 
 /** Where what is remembered of a request lies, and all that the plan takes from the command line and the environment. */
@@ -53,7 +55,7 @@ export interface Place {
 }
 
 export function placeOf(cache: string, request: Request): Place {
-  const {file, output, images, targets, test, useLock, locked, hostTools} = request;
+  const {file, profiles, output, images, targets, test, useLock, locked, hostTools, cloneBases} = request;
   const {PATH = '', ...env} = process.env;
   const own = Object.entries(env).filter(([name]) => /^(?:FGIMAGE_|APT_)/.test(name));
   // Of this boot: what was not flushed before the machine went down is for the real plan to find out.
@@ -68,6 +70,8 @@ export function placeOf(cache: string, request: Request): Place {
     targets,
     test,
     [useLock, locked, hostTools],
+    profiles ?? null,
+    cloneBases ?? null,
     PATH,
     own.sort(),
     process.getuid?.(),

@@ -22,7 +22,7 @@ my $call = $calls{$machine} or die "fgimage sandbox: no system call table for $m
 
 use constant {
   MS_RDONLY => 1, MS_NOSUID => 2, MS_NODEV => 4, MS_NOEXEC => 8, MS_REMOUNT => 32, MS_BIND => 4096, MS_REC => 16384,
-  MNT_DETACH => 2, PR_CAPBSET_DROP => 24, PR_SET_SECCOMP => 22,
+  MNT_DETACH => 2, PR_SET_NAME => 15, PR_CAPBSET_DROP => 24, PR_SET_SECCOMP => 22,
 };
 # capabilities(7): nothing in an image build loads modules, touches raw I/O, the clock, the kernel log, makes device
 # nodes or mounts. Without SYS_ADMIN and MKNOD a script cannot reach the host's devices even as the real root.
@@ -132,6 +132,23 @@ sub refuse_typing {
   syscall($call->{prctl}, PR_SET_SECCOMP, 2, $filter, 0, 0) == 0 or fail('seccomp');
 }
 
+# A file on the tmpfs at /run, for the root of the tree alone. Its content is on no command line: it comes from standard
+# input, a file of the host or a variable, which the command does not inherit.
+sub write_secret {
+  my ($at, $how, $from) = @_;
+  my $value = '';
+  if ($how eq 'input') {
+    while (length $value < $from) { sysread(STDIN, $value, $from - length $value, length $value) or fail('read a secret') }
+  }
+  elsif ($how eq 'file') { open(my $file, '<', $from) or fail("open $from"); local $/; $value = <$file> // '' }
+  else { $value = delete $ENV{$from} // die "fgimage sandbox: \$$from is not set\n" }
+  umask 0377;
+  open(my $secret, '>', $at) or fail("create $at");
+  print {$secret} $value;
+  close $secret or fail("write $at");
+  umask 022;
+}
+
 # What mmdebstrap has to do in its own namespaces: mount into the root that it makes, and make that root's device nodes.
 sub may_mount {
   @dropped_capabilities = grep { $_ != 21 && $_ != 27 } @dropped_capabilities; # SYS_ADMIN, MKNOD
@@ -148,6 +165,7 @@ while (defined(my $operation = shift @ARGV)) {
   if    ($operation eq 'chdir')    { my $d = shift @ARGV; chdir $d or fail("chdir $d") }
   elsif ($operation eq 'hostname') { my $n = shift @ARGV; syscall($call->{sethostname}, $n, length $n) }
   elsif ($operation eq 'loopback') { raise_loopback() }
+  elsif ($operation eq 'name')     { my $n = shift @ARGV; syscall($call->{prctl}, PR_SET_NAME, $n, 0, 0, 0) }
   elsif ($operation eq 'overlay')  { my ($at, $data) = splice @ARGV, 0, 2; mount('overlay', $at, 'overlay', 0, $data) or fail("overlay on $at ($data)") }
   elsif ($operation eq 'root')     { $root = shift @ARGV }
   elsif ($operation eq 'folder')   { mount_point($root, shift @ARGV, 'dir') }
@@ -155,6 +173,7 @@ while (defined(my $operation = shift @ARGV)) {
   elsif ($operation eq 'tmpfs')    { my ($at, $mode) = splice @ARGV, 0, 2; mount('tmpfs', mount_point($root, $at, 'dir'), 'tmpfs', MS_NOSUID | MS_NODEV, "mode=$mode") or fail("tmpfs on $at") }
   elsif ($operation eq 'proc')     { mount('proc', mount_point($root, '/proc', 'dir'), 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '') or fail('proc') }
   elsif ($operation eq 'dev')      { make_dev($root) }
+  elsif ($operation eq 'secret')   { my ($at, $how, $from) = splice @ARGV, 0, 3; my ($in) = $at =~ m{^(.*)/}; write_secret(mount_point($root, $in, 'dir') . substr($at, length $in), $how, $from) }
   elsif ($operation eq 'pivot')    { pivot($root) }
   elsif ($operation eq 'may-mount') { may_mount() }
   elsif ($operation eq 'drop-capabilities') { drop_capabilities() }

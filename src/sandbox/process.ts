@@ -8,6 +8,8 @@ export interface RunProcessOptions {
   readonly log: CommandLog;
   readonly signal: AbortSignal;
   readonly timeoutMs?: number;
+  /** What it is given on its standard input, which stays open after that. */
+  readonly input?: Buffer;
   /** Called with each line of stdout and stderr; a line for which it gives false is not logged. */
   readonly onLine?: (line: string) => boolean;
 }
@@ -33,6 +35,7 @@ export class CommandLog {
   readonly #file: WriteStream;
   readonly #last: string[] = [];
   readonly #listener: (line: string) => void;
+  #secrets: readonly string[] = [];
 
   constructor(path: string, listener: (line: string) => void) {
     this.path = path;
@@ -41,7 +44,19 @@ export class CommandLog {
     this.#listener = listener;
   }
 
-  write(line: string): void {
+  /** Texts that no line may hold from now on: each of them is written as `***`. */
+  hide(secrets: readonly string[]): void {
+    // The longest first: one may hold another.
+    this.#secrets = [...this.#secrets, ...secrets].sort((a, b) => b.length - a.length);
+  }
+
+  /** A line without what is to be hidden. */
+  clean(line: string): string {
+    return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), line);
+  }
+
+  write(text: string): void {
+    const line = this.clean(text);
     this.#file.write(`${line}\n`);
     this.#last.push(line);
     if (this.#last.length > lastLineCount) this.#last.shift();
@@ -97,11 +112,13 @@ export async function runProcess(
   options.signal.addEventListener('abort', kill, {once: true});
   if (options.signal.aborted) kill();
   const readers = [child.stdout, child.stderr].map(async (stream) => {
-    for await (const line of createInterface({input: stream})) {
+    for await (const written of createInterface({input: stream})) {
+      const line = options.log.clean(written);
       if (options.onLine?.(line) !== false) options.log.write(line);
     }
   });
   child.stdin.on('error', () => undefined);
+  if (options.input !== undefined) child.stdin.write(options.input);
   try {
     const result = await child;
     await Promise.all(readers);

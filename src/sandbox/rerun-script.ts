@@ -82,6 +82,11 @@ export function need(path: string): string {
   return `need ${path}`;
 }
 
+/** A line that refuses where the variable that a secret is taken from is not set. */
+export function needVariable(variable: string, secret: string): string {
+  return `[ -n "\${${variable}+set}" ] || refuse "set ${variable}, the secret ${secret} of this step, and export it"`;
+}
+
 /** A word for /bin/sh that stands for itself. */
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

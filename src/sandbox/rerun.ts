@@ -1,7 +1,7 @@
 import {join, relative} from 'node:path';
 import {interactiveShell, promptEnvironment} from './interactive.ts';
 import type {StartedCommand} from './process.ts';
-import {commandScript, need, quote, rerunScript, type Words} from './rerun-script.ts';
+import {commandScript, need, needVariable, quote, rerunScript, type Words} from './rerun-script.ts';
 import {isSandboxRequest, type SandboxSetup, sandboxCommand, type ToolsRoot} from './sandbox.ts';
 
 /** What `rerunScripts` is told of a stage's kept work. */
@@ -107,6 +107,8 @@ function movedSetup(setup: SandboxSetup, moved: (text: string) => string): Sandb
     inside: typeof inside === 'object' ? {...inside, lowers: inside.lowers.map(moved)} : inside,
     binds: binds.map((bind) => ({...bind, source: moved(bind.source)})),
     network,
+    ...(setup.secrets === undefined ? {} : {secrets: setup.secrets, secretsAnew: true}),
+    ...(setup.initName === undefined ? {} : {initName: setup.initName}),
     command: [moved(program), ...rest.map(moved)],
     watch: 'none',
   };
@@ -133,9 +135,11 @@ function freshLayer({kept, cache}: RerunOptions): {readonly upper: string; reado
 
 /** `NAME=value`, quoted. What came from the caller's environment, the proxies, is taken from it again. */
 function environment({options}: StartedCommand, moved: (text: string) => string): readonly string[] {
-  return Object.entries(options.env ?? {}).map(([name, value]) =>
+  const own = Object.entries(options.env ?? {}).map(([name, value]) =>
     isCallers(name) ? `\${${name}+"${name}=$${name}"}` : `${name}=${quote(moved(value))}`,
   );
+  const secrets = isSandboxRequest(options) ? (options.secrets ?? []) : [];
+  return [...own, ...secrets.flatMap(({from}) => ('env' in from ? [`"${from.env}=$${from.env}"`] : []))];
 }
 
 /** Names that are handed on from the caller: their values may hold credentials. */
@@ -144,11 +148,14 @@ function isCallers(name: string): boolean {
 }
 
 /** What must be there for a sandbox to be made. */
-function needs({lowers, inside, binds = []}: SandboxSetup): readonly string[] {
+function needs({lowers, inside, binds = [], secrets = []}: SandboxSetup): readonly string[] {
   const tools = typeof inside === 'object' ? inside.lowers : [];
   return [
     ...[...tools, ...lowers].map((lower) => need(`"$cache"/${quote(lower)}`)),
     ...binds.map(({source}) => need(quote(source))),
+    ...secrets.map(({name, from}) =>
+      'file' in from ? need(quote(from.file)) : needVariable(from.env, name),
+    ),
   ];
 }
 

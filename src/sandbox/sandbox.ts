@@ -25,7 +25,12 @@ export interface SandboxSetup {
    * `mountPoint`. A tools root: the command runs inside that, the host is out of reach, and sees the tree at `treePath`.
    */
   readonly inside: 'image' | 'host' | ToolsRoot;
+  /** Of a program of the host: whether it enters the tree, which then has /proc, /dev, /tmp, /var/tmp and /run. */
+  readonly enters?: boolean;
   readonly binds?: readonly Bind[];
+  readonly secrets?: readonly SandboxSecret[];
+  /** Whether secrets are read where they come from, in the place of standard input. */
+  readonly secretsAnew?: boolean;
   /** Whether the command may use the host's network; without it there is only a loopback. */
   readonly network?: boolean;
   readonly command: readonly [string, ...string[]];
@@ -34,8 +39,19 @@ export interface SandboxSetup {
    * not at all, as unshare(1) stands in its starter's place and takes everything along.
    */
   readonly watch?: '3' | 'none';
+  /** What PID 1 is called (proc_pid_comm(5)): configuration tools take it for the name of the init system. */
+  readonly initName?: string;
   /** Whether the command gets standard input and the controlling terminal, with it Ctrl-C; else it has neither. */
   readonly terminal?: boolean;
+}
+
+/** A value that a command finds in the file `/run/secrets/<name>`, on no disk. */
+export interface SandboxSecret {
+  readonly name: string;
+  /** Length of the value, which comes on standard input: the values of all secrets one after the other. */
+  readonly sizeBytes: number;
+  /** Where the value is had anew: an absolute path, or the name of an environment variable. */
+  readonly from: {readonly file: string} | {readonly env: string};
 }
 
 /** A tools image that a command runs in, and the place of the image's tree in it. */
@@ -43,6 +59,8 @@ export interface ToolsRoot {
   /** Its layers, the topmost first, relative to the cache like those of the tree. It is read-only. */
   readonly lowers: readonly string[];
   readonly treePath: string;
+  /** Whether the command enters the tree by chroot(2): then that too has /proc, /dev, /tmp, /var/tmp and /run. */
+  readonly enters?: boolean;
   /** Whether the command may mount and change its root, as mmdebstrap does. */
   readonly mayMount?: boolean;
 }
@@ -84,30 +102,26 @@ export function sandboxCommand(request: SandboxSetup): readonly [string, ...stri
   const {inside, mountPoint} = request;
   const tools = typeof inside === 'object' ? inside : undefined;
   operations.push('overlay', mountPoint, overlayOptions(tools ?? request), 'root', mountPoint);
-  if (inside !== 'host') {
-    operations.push(
-      'proc',
-      'dev',
-      'tmpfs',
-      '/tmp',
-      '1777',
-      'tmpfs',
-      '/var/tmp',
-      '1777',
-      'tmpfs',
-      '/run',
-      '755',
-    );
-  }
+  if (request.initName !== undefined) operations.push('name', request.initName);
+  const isEntered = inside !== 'host' || request.enters === true;
+  if (isEntered) operations.push(...systemMounts);
+  operations.push(...secretOperations(request));
   if (tools !== undefined) {
     const tree = join(mountPoint, tools.treePath);
     operations.push('folder', tools.treePath, 'overlay', tree, overlayOptions(request));
+    if (tools.enters === true) operations.push('root', tree, ...systemMounts, 'root', mountPoint);
+    // The same files for whom the tree is entered.
+    if (tools.enters === true && (request.secrets ?? []).length > 0)
+      operations.push(
+        ...['bind', 'dir', 'ro', join(mountPoint, secretsFolder)],
+        tools.treePath + secretsFolder,
+      );
   }
   for (const bind of request.binds ?? [])
     operations.push('bind', bind.kind, bind.mode, bind.source, bind.path);
   if (inside !== 'host') operations.push('pivot');
   if (tools?.mayMount === true) operations.push('may-mount');
-  if (inside !== 'host') operations.push('drop-capabilities');
+  if (isEntered) operations.push('drop-capabilities');
   if (request.watch !== undefined) operations.push('watch', request.watch);
   if (request.terminal === true) operations.push('terminal');
   return [
@@ -120,6 +134,25 @@ export function sandboxCommand(request: SandboxSetup): readonly [string, ...stri
     ...request.command,
   ];
 }
+
+const secretsFolder = '/run/secrets';
+
+function secretOperations({secrets = [], secretsAnew = false, inside}: SandboxSetup): readonly string[] {
+  if (inside === 'host') return [];
+  return secrets.flatMap(({name, sizeBytes, from}) => {
+    const path = `${secretsFolder}/${name}`;
+    if (!secretsAnew) return ['secret', path, 'input', String(sizeBytes)];
+    return 'file' in from ? ['secret', path, 'file', from.file] : ['secret', path, 'env', from.env];
+  });
+}
+
+/** What every running system has beside its files. */
+const systemMounts = [
+  ...['proc', 'dev'],
+  ...['tmpfs', '/tmp', '1777'],
+  ...['tmpfs', '/var/tmp', '1777'],
+  ...['tmpfs', '/run', '755'],
+] as const;
 
 /**
  * overlayfs's options. `userxattr` keeps its marks in user.* attributes, as only that works in a user namespace and

@@ -28,6 +28,10 @@ export const Cache = z
       })
       .describe('A cache shared with other machines.')
       .exactOptional(),
+    clone_bases: z
+      .boolean()
+      .describe('Whether images are put on what others have installed, where that is part of the same.')
+      .exactOptional(),
     gc: z
       .strictObject({
         max_size: size.describe('The most that the local cache may hold.').exactOptional(),
@@ -44,6 +48,7 @@ export const Cache = z
 export interface CacheSettings {
   readonly salt?: string;
   readonly remote?: {readonly url: string; readonly trustedKeys: readonly string[]};
+  readonly cloneBases?: boolean;
   readonly gc?: {
     readonly maxSizeBytes?: number;
     readonly maxAgeMs?: number;
@@ -62,10 +67,11 @@ function ageMs(text: string): number {
 
 /** Reads `cache` of a merged spec that was checked. */
 export function readCacheSettings(json: unknown): CacheSettings {
-  const {salt, remote, gc} = Cache.parse(json ?? {});
+  const {salt, remote, clone_bases: cloneBases, gc} = Cache.parse(json ?? {});
   return {
     ...(salt === undefined ? {} : {salt}),
     ...(remote === undefined ? {} : {remote: {url: remote.url, trustedKeys: remote.trusted_keys ?? []}}),
+    ...(cloneBases === undefined ? {} : {cloneBases}),
     ...(gc === undefined
       ? {}
       : {

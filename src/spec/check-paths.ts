@@ -1,3 +1,4 @@
+import {importPath} from './base.ts';
 import type {ImageTree} from './images.ts';
 import type {PathProblem, Project} from './project.ts';
 import type {ProvisionKinds} from './provision-kinds.ts';
@@ -13,10 +14,16 @@ export interface PathCheck {
 /** Looks at every file that an image takes from the project: it must be there, and inside. */
 export async function checkPaths({body}: ImageTree, check: PathCheck): Promise<void> {
   const {project, report} = check;
+  const archiveKey = textAt(body, 'os', 'signed_by');
   const files = [
+    ...(archiveKey === undefined ? [] : [archiveKey]),
     ...itemsAt(body, 'repositories').flatMap((one) => textAt(one, 'signed_by') ?? []),
     ...itemsAt(body, 'write_files').flatMap((one) => textAt(one, 'source') ?? []),
   ];
+  const imported = textAt(body, 'base', 'import');
+  const path = imported === undefined ? undefined : importPath(imported.value);
+  if (imported !== undefined && path !== undefined)
+    note(imported, await project.problem(path, {folder: true}), report);
   for (const file of files) note(file, await project.problem(file.value), report);
   for (const step of itemsAt(body, 'provision')) await checkStep(step, check);
   for (const copy of itemsAt(body, 'copy')) await checkCopy(copy, check);

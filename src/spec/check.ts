@@ -1,10 +1,13 @@
+import {checkBase} from './base.ts';
+import {checkArchitecture} from './check-architecture.ts';
+import {checkPackageManager} from './check-packages.ts';
+import {checkStep} from './check-step.ts';
 import {checkStorage} from './check-storage.ts';
 import {diagnosticAt, quote} from './diagnostic.ts';
 import {distributions, releaseWords} from './distributions.ts';
 import type {ImageTree} from './images.ts';
 import {nearest} from './nearest.ts';
 import {unitName} from './normalise.ts';
-import {stepKeys} from './provision-step.ts';
 import type {Reporter} from './report.ts';
 import {positionOf} from './source.ts';
 import {child, entriesAt, isText, itemsAt, type ScalarTree, type Tree, textAt, treeAt} from './tree.ts';
@@ -15,6 +18,7 @@ import {child, entriesAt, isText, itemsAt, type ScalarTree, type Tree, textAt, t
  */
 export function checkImage({body}: ImageTree, report: Reporter): void {
   checkOs(body, report);
+  checkBase(body, report);
   checkRepeated(itemsAt(body, 'repositories'), {key: 'name', what: 'repository', report});
   checkRepeated(itemsAt(body, 'users'), {key: 'name', what: 'user', report});
   checkRepeated(itemsAt(body, 'users'), {key: 'uid', what: 'user with uid', report});
@@ -23,12 +27,14 @@ export function checkImage({body}: ImageTree, report: Reporter): void {
   for (const user of itemsAt(body, 'users')) checkUser(user, report);
   checkFiles(itemsAt(body, 'write_files'), report);
   checkPackages(body, report);
+  checkPackageManager(body, report);
   checkServices(body, report);
   checkAddresses(body, report);
-  for (const step of itemsAt(body, 'provision')) checkStep(step, report);
+  for (const step of itemsAt(body, 'provision')) checkStep(step, body, report);
   for (const test of itemsAt(body, 'tests')) checkTest(test, report);
   checkTimezone(body, report);
   checkStorage(body, report);
+  checkArchitecture(body, report);
 }
 
 function checkOs(body: Tree, report: Reporter): void {
@@ -234,15 +240,6 @@ function checkAddresses(body: Tree, report: Reporter): void {
       {secret: true},
     );
   }
-}
-
-function checkStep(step: Tree, report: Reporter): void {
-  if (step.kind !== 'map') return;
-  const kinds = [...step.entries.keys()].filter((key) => !stepKeys.has(key));
-  if (kinds.length === 1) return;
-  const none = step.entries.size === 0 ? 'The step is empty' : 'The step says nothing that is to be run';
-  const message = kinds.length === 0 ? none : 'One step has several kinds';
-  report.at(step.site, {message, hint: 'Begin each step with `- `: `- shell: …`'});
 }
 
 function checkTest(test: Tree, report: Reporter): void {

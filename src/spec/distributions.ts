@@ -1,8 +1,8 @@
-import {readdirSync} from 'node:fs';
+import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import type {Os} from './image.ts';
-import {readTemplate} from './template.ts';
+import {type Release, readTemplate} from './template.ts';
 
 /** What is known of distributions, their releases and architectures: the data of `templates/`. */
 let known: readonly string[] | undefined;
@@ -10,32 +10,36 @@ let known: readonly string[] | undefined;
 /** Names of the distributions that there is a template of. */
 export function distributions(): readonly string[] {
   known ??= readdirSync(join(packageRoot, 'templates'), {withFileTypes: true})
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => existsSync(join(packageRoot, 'templates', entry.name, 'template.json')))
     .map(({name}) => name)
     .sort();
   return known;
 }
 
 /**
- * The name of a release, which a spec may also call by its version: `12` is `bookworm`. What no template knows is given
- * back as it is. Without a distribution the first that knows the word counts.
+ * The name of a release, which a spec may also call by its version or another word: `12` is `bookworm`, `testing` is
+ * `forky`. What no template knows is given back as it is. Without a distribution the first that knows the word counts.
  */
 export function codeName(release: string, distribution?: string): string {
   for (const name of distribution === undefined ? distributions() : [distribution]) {
     if (!distributions().includes(name)) continue;
     const {releases} = readTemplate(name);
     if (releases[release] !== undefined) return release;
-    const found = Object.entries(releases).find(([, {version}]) => version === release);
+    const found = Object.entries(releases).find(([, one]) => wordsOf(one).includes(release));
     if (found !== undefined) return found[0];
   }
   return release;
 }
 
-/** Every word for a release that a spec may use: code names and versions, of one distribution or of all. */
+function wordsOf({version, aliases = []}: Release): readonly string[] {
+  return [version, ...aliases];
+}
+
+/** Every word for a release that a spec may use: code names, versions and others, of one distribution or of all. */
 export function releaseWords(distribution?: string): readonly string[] {
   const names = distribution === undefined ? distributions() : [distribution];
   const words = names.flatMap((name) =>
-    Object.entries(readTemplate(name).releases).flatMap(([release, {version}]) => [release, version]),
+    Object.entries(readTemplate(name).releases).flatMap(([release, one]) => [release, ...wordsOf(one)]),
   );
   return [...new Set(words)];
 }

@@ -1,5 +1,6 @@
 import type {z} from 'zod';
 import {type Diagnostic, diagnosticAt} from './diagnostic.ts';
+import {stepKeys} from './provision-step.ts';
 import {positionOf, type Site} from './source.ts';
 import {isText, nearestTree, type Path, type Tree, treeAt} from './tree.ts';
 import {
@@ -45,6 +46,17 @@ interface Context {
   readonly at: Path;
 }
 
+/** Keys that a mapping may have; of a step of `provision` those that make it one. */
+function keysAt(
+  path: Path,
+  {schema, at}: Context,
+): {readonly keys: readonly string[]; readonly heads?: readonly string[]} {
+  const keys = knownKeys(schema, path);
+  const [list, index] = [...at, ...path].slice(-2);
+  if (list !== 'provision' || typeof index !== 'number') return {keys};
+  return {keys, heads: keys.filter((key) => !stepKeys.has(key))};
+}
+
 function explain(issue: Issue, path: Path, context: Context): Complaint[] {
   const found = treeAt(context.tree, path);
   const name = label([...context.at, ...path]);
@@ -63,7 +75,7 @@ function explain(issue: Issue, path: Path, context: Context): Complaint[] {
     case 'invalid_type':
       return found === undefined
         ? [missing(path, context)]
-        : [{path, ...wrongType(issue.expected, found, {name, keys: knownKeys(context.schema, path)})}];
+        : [{path, ...wrongType(issue.expected, found, {name, ...keysAt(path, context)})}];
     case 'invalid_value':
       return found === undefined
         ? [missing(path, context)]

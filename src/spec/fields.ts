@@ -1,5 +1,6 @@
 import {z} from 'zod';
 import {quote} from './diagnostic.ts';
+import {anyPackageName, anyVersion} from './package-words.ts';
 import {sshKeyProblem} from './ssh-key.ts';
 
 /**
@@ -25,18 +26,16 @@ export const entryName = form(
   'Use lower-case letters, digits, `.`, `_` and `-`, at most 63, a letter or digit first',
 );
 
-/** Debian policy 5.6.1. */
 export const packageName = form(
-  /^[a-z0-9][a-z0-9+.-]+$/,
-  'the name of a Debian package',
-  'Use lower-case letters, digits, `+`, `-` and `.`; a version goes beside it: {name: …, version: "…"}',
+  anyPackageName,
+  'the name of a package',
+  'Use letters, digits, `+`, `-`, `.` and `_`; a version goes beside it: {name: …, version: "…"}',
 );
 
-/** Debian policy 5.6.12. */
 export const packageVersion = form(
-  /^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$/,
-  'a Debian version',
-  'Write the whole version as `apt-cache policy` shows it, in quotes: "1.2.3-4"',
+  anyVersion,
+  'a version',
+  'Write the whole version as `apt-cache policy` or `dnf list` shows it, in quotes: "1.2.3-4"',
 );
 
 /** NAME_REGEX of Debian's adduser and useradd, 32 characters as utmp(5) has room for. */

@@ -1,3 +1,4 @@
+import type {ImageBase} from './base.ts';
 import type {PolicySettings} from './policy.ts';
 
 /**
@@ -11,6 +12,8 @@ export interface Image {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly os: Os;
+  /** An existing image that it is built on, in the place of a root by the distribution's packages. */
+  readonly base?: ImageBase;
   /** Another image of the same spec whose customized tree this one starts from. */
   readonly from?: string;
   readonly repositories: readonly Repository[];
@@ -43,6 +46,8 @@ export interface Os {
   readonly architecture: 'amd64' | 'arm64';
   /** URI of an archive's root (the folder that holds `dists`). Absent: the host's own, else mmdebstrap's default. */
   readonly mirror?: string;
+  /** The OpenPGP key of the archive, armored or binary: a file of the project. Absent: the distribution's keyring. */
+  readonly signed_by?: string;
   /** UTC time of a snapshot of the archive, `YYYYMMDDTHHMMSSZ`. */
   readonly snapshot?: string;
   /**
@@ -52,14 +57,17 @@ export interface Os {
   readonly snapshots?: string;
 }
 
-/** A further apt repository, always verified against its own key. sources.list(5), deb822 style. */
+/** A further repository, always verified against its own key: sources.list(5), deb822 style, or one of rpm packages. */
 export interface Repository {
   readonly name: string;
   readonly uri: string;
+  /** None where packages are installed by dnf. */
   readonly suites: readonly string[];
   readonly components: readonly string[];
   /** The OpenPGP key, armored or binary: a file of the project. */
   readonly signed_by: string;
+  /** Of rpm packages, which always are signed: whether the metadata about them is not. */
+  readonly unsigned_metadata?: boolean;
 }
 
 export interface PackageRequest {

@@ -1,11 +1,12 @@
 import {quote} from './diagnostic.ts';
 import {architectureOf, architectureWords, codeName} from './distributions.ts';
+import {axes, bareMatrix, type Combination, combinations, plainValue} from './matrix.ts';
 import {mergeMaps, tidy} from './merge.ts';
 import {nearest} from './nearest.ts';
 import type {Reporter} from './report.ts';
 import {
+  type Entry,
   entriesAt,
-  itemsAt,
   type MapTree,
   type ScalarTree,
   type Tree,
@@ -23,10 +24,12 @@ export interface ImageTree {
   readonly body: MapTree;
   /** Final name of the image it is built on. */
   readonly from?: string;
+  /** Which image of a matrix it is. */
+  readonly combination?: Combination;
 }
 
 /** Keys of a file that no image has. */
-const fileKeys = new Set(['version', 'name', 'extends', 'cache', 'images']);
+const fileKeys = new Set(['version', 'name', 'extends', 'profiles', 'cache', 'images']);
 
 /** The images of a merged spec file in the order of `from`: an image comes after the one it is built on. */
 export function expandImages(file: MapTree, report: Reporter): readonly ImageTree[] {
@@ -40,7 +43,7 @@ export function expandImages(file: MapTree, report: Reporter): readonly ImageTre
     ? [[name, defaults]]
     : entriesAt(file, 'images').map(([entry, {value}]) => [entry, imageBody(defaults, value)]);
   const systems = new Systems(file, defaults);
-  const images = bodies.flatMap(([entry, body]) => expandMatrix(entry, tidy(systems.apply(entry, body))));
+  const images = bodies.flatMap(([entry, body]) => expandMatrix(entry, systems.apply(entry, body), report));
   const linked = images.map((image) => link(image, images, report));
   reportRepeatedNames(linked, report);
   return inOrder(linked, report);
@@ -53,10 +56,17 @@ function imageBody(defaults: MapTree, entry: Tree): MapTree {
 
 /** What an image with `from` takes from the top level: its parent has the lists already, and names the system. */
 function withoutLists(defaults: MapTree): MapTree {
-  const kept = [...defaults.entries].filter(
-    ([key, {value}]) => key === 'targets' || (value.kind !== 'list' && key !== 'services'),
-  );
+  const kept = [...defaults.entries]
+    .filter(([key, {value}]) => key === 'targets' || (value.kind !== 'list' && !ofParent.has(key)))
+    .map(bareMatrixEntry);
   return withEntries(defaults, kept);
+}
+
+/** Whatever their values are. */
+const ofParent: ReadonlySet<string> = new Set(['services', 'base']);
+
+function bareMatrixEntry([key, entry]: readonly [string, Entry]): readonly [string, Entry] {
+  return key === 'matrix' ? [key, {...entry, value: bareMatrix(entry.value)}] : [key, entry];
 }
 
 /** `os` and `matrix`: an image that is built on another has its parent's, unless it says something of its own. */
@@ -75,7 +85,7 @@ class Systems {
     const parent = imageBody(this.#defaults, treeAt(this.#file, ['images', owner]) ?? this.#defaults);
     const rest = [...body.entries].filter(([key]) => key !== 'os' && key !== 'matrix');
     const system = [...parent.entries].filter(([key]) => key === 'os' || key === 'matrix');
-    return withEntries(body, [...rest, ...system]);
+    return withEntries(body, [...rest, ...system.map(bareMatrixEntry)]);
   }
 
   /** The image whose system an image has: itself, or the one up the line of `from` that says its own. */
@@ -93,51 +103,78 @@ class Systems {
   }
 }
 
-function expandMatrix(entry: string, body: MapTree): ImageTree[] {
+/** The images that an entry stands for: itself, or one for each combination of its matrix. */
+function expandMatrix(entry: string, body: MapTree, report: Reporter): ImageTree[] {
+  const matrix = treeAt(body, ['matrix']);
+  if (matrix === undefined) return [{name: entry, entry, body: tidy(body)}];
   const bare = withEntries(
     body,
     [...body.entries].filter(([key]) => key !== 'matrix'),
   );
-  if (!body.entries.has('matrix')) return [{name: entry, entry, body: bare}];
-  return itemsAt(body, 'matrix', 'release').map((release) => {
-    const text = release.kind === 'scalar' ? String(release.value) : '';
-    return {
-      name: `${entry}-${codeName(text, textAt(bare, 'os', 'distribution')?.value)}`,
-      entry,
-      body: withRelease(bare, release),
-    };
+  const distribution = textAt(bare, 'os', 'distribution')?.value;
+  return combinations(matrix, distribution, report).map((combination) => {
+    const {values, overlay} = combination;
+    const words = [...values].map(([axis, value]) => plainValue(axis, value, distribution));
+    const varied = withSystem(overlay === undefined ? bare : mergeMaps(bare, overlay), values);
+    return {name: [entry, ...words].join('-'), entry, body: tidy(varied), combination};
   });
 }
 
-function withRelease(body: MapTree, release: Tree): MapTree {
+/** `os` with the release and the architecture of a combination. */
+function withSystem(body: MapTree, values: Combination['values']): MapTree {
   const os = treeAt(body, ['os']);
-  const value = {keySite: release.site, value: release};
-  const entries =
-    os?.kind === 'map' ? new Map(os.entries).set('release', value) : new Map([['release', value]]);
-  const site = os?.site ?? release.site;
-  const keySite = body.entries.get('os')?.keySite ?? release.site;
+  const said = [...values].filter(([axis]) => axis !== 'variant');
+  const first = said[0]?.[1];
+  if (first === undefined) return body;
+  const entries = new Map(os?.kind === 'map' ? os.entries : []);
+  for (const [axis, value] of said) entries.set(axis, {keySite: value.site, value});
+  const site = os?.site ?? first.site;
+  const keySite = body.entries.get('os')?.keySite ?? first.site;
   return withEntries(body, new Map(body.entries).set('os', {keySite, value: {kind: 'map', entries, site}}));
 }
 
-/** Finds the image that `from` names; where a matrix made several of it, the one with the same release. */
+/** Finds the image that `from` names; where a matrix made several of it, the one with the same values. */
 function link(image: ImageTree, images: readonly ImageTree[], report: Reporter): ImageTree {
   const from = textAt(image.body, 'from');
   if (from === undefined) return image;
   const variants = images.filter(({entry}) => entry === from.value);
-  const release = releaseOf(image);
-  const parent =
-    variants.length === 1 ? variants[0] : variants.find((variant) => releaseOf(variant) === release);
-  if (parent === undefined) {
-    report.at(from.site, unknownParent(from.value, images, variants));
+  const fitting = variants.length === 1 ? variants : variants.filter((variant) => fits(image, variant));
+  const [parent] = fitting;
+  if (parent === undefined || fitting.length > 1) {
+    report.at(from.site, unknownParent(from.value, images, {variants, fitting}));
     return image;
   }
   checkOs(image, parent, report);
   return {...image, from: parent.name};
 }
 
-function unknownParent(name: string, images: readonly ImageTree[], variants: readonly ImageTree[]) {
+/** Whether an image of a matrix is the one to build on: the same system, and the same variant where both have any. */
+function fits(image: ImageTree, parent: ImageTree): boolean {
+  return axes.every((axis) => {
+    const mine = image.combination?.values.get(axis) ?? treeAt(image.body, ['os', axis]);
+    const theirs = parent.combination?.values.get(axis) ?? treeAt(parent.body, ['os', axis]);
+    if (mine === undefined || theirs === undefined) return true;
+    const distribution = textAt(parent.body, 'os', 'distribution')?.value;
+    return plainValue(axis, mine, distribution) === plainValue(axis, theirs, distribution);
+  });
+}
+
+function unknownParent(
+  name: string,
+  images: readonly ImageTree[],
+  {variants, fitting}: {readonly variants: readonly ImageTree[]; readonly fitting: readonly ImageTree[]},
+) {
+  if (fitting.length > 1) {
+    const names = fitting.map((one) => one.name).join(', ');
+    const message = `${quote(name)} is built several times, as ${names}`;
+    return {
+      message,
+      hint: 'Write the same `matrix` here, so that it is known which one this image is built on',
+    };
+  }
   if (variants.length > 0) {
-    const message = `${quote(name)} is not built for the release of this image`;
+    const isVaried = variants.some(({combination}) => (combination?.values.size ?? 0) > 1);
+    const message = `${quote(name)} is not built for the ${isVaried ? 'values of the matrix' : 'release'} of this image`;
     return {
       message,
       hint: `Built are ${variants.map((one) => one.name).join(', ')}: write the same \`matrix\` here`,
@@ -167,18 +204,14 @@ function sameOs(a: ScalarTree & {value: string}, b: ScalarTree & {value: string}
   return plain(a.value) === plain(b.value);
 }
 
-function releaseOf({body}: ImageTree): string {
-  return codeName(textAt(body, 'os', 'release')?.value ?? '', textAt(body, 'os', 'distribution')?.value);
-}
-
 function reportRepeatedNames(images: readonly ImageTree[], report: Reporter): void {
   const seen = new Set<string>();
-  for (const {name, body} of images) {
+  for (const {name, body, combination} of images) {
     if (seen.has(name)) {
-      const site = treeAt(body, ['os', 'release'])?.site ?? body.site;
-      report.at(site, {
+      const written = [...(combination?.values.values() ?? [])].at(-1) ?? treeAt(body, ['os', 'release']);
+      report.at(written?.site ?? body.site, {
         message: `Two images are named ${quote(name)}`,
-        hint: 'Rename one, or list each release once',
+        hint: 'Rename one, or list each value of a matrix once',
       });
     }
     seen.add(name);

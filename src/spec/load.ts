@@ -1,5 +1,5 @@
 import {readFileSync} from 'node:fs';
-import {dirname, isAbsolute, join, relative, resolve} from 'node:path';
+import {dirname, resolve} from 'node:path';
 import {sha256} from '../../cache/tree.ts';
 import {targetSchemas} from '../../targets/schemas.ts';
 import {fail, ok, type Result} from '../result.ts';
@@ -8,28 +8,42 @@ import {checkImage} from './check.ts';
 import {checkPaths} from './check-paths.ts';
 import {checkTargets} from './check-targets.ts';
 import {type Diagnostic, type Position, sortDiagnostics} from './diagnostic.ts';
-import {checkShape} from './explain.ts';
-import type {Image, ImageTarget} from './image.ts';
+import type {Image, ImageTarget, Os} from './image.ts';
 import {expandImages, type ImageTree} from './images.ts';
 import {mergeMaps} from './merge.ts';
 import {normaliseImage} from './normalise.ts';
-import {parseTree} from './parse.ts';
 import {checkPolicyTargets} from './policy.ts';
+import {applyProfiles, type ChosenProfiles} from './profiles.ts';
 import {Project} from './project.ts';
 import {provisionKinds} from './provision-kinds.ts';
+import {writtenIndex} from './provision-step.ts';
+import {Reading} from './reading.ts';
 import {Reporter} from './report.ts';
-import {type ImageEntry, type SpecSchemas, specSchemas} from './schema.ts';
-import {positionOf, readSource, type SourceFile} from './source.ts';
+import {type ImageEntry, specSchemas} from './schema.ts';
+import {positionOf} from './source.ts';
 import {readTargets, type TargetSchemas, type TargetTypes} from './targets.ts';
-import {entriesAt, type MapTree, nearestTree, type Path, textAt, toJson, withEntries} from './tree.ts';
+import {entriesAt, itemsAt, type MapTree, nearestTree, type Path, textAt, toJson} from './tree.ts';
 
 export interface LoadOptions {
   /** The spec, relative to `cwd`. */
   readonly file: string;
   /** The folder that shown paths are relative to; the process's own where it is left out. */
   readonly cwd?: string;
+  /** Profiles to merge over the spec; its own defaults where it is left out. */
+  readonly profiles?: ChosenProfiles;
   /** The target types; all of targets/schemas.ts where it is left out. */
   readonly targets?: TargetSchemas;
+}
+
+/** A file that a spec consists of. */
+export interface SpecFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly sha256: string;
+  /** The spec itself, a file that it extends, one that comes with fgimage, or one of a target of the project's own. */
+  readonly kind: 'spec' | 'extends' | 'starter' | 'target';
+  /** Name of the starter that it is: part of fgimage, not of the project. */
+  readonly starter?: string;
 }
 
 export interface LoadedSpec {
@@ -38,10 +52,12 @@ export interface LoadedSpec {
   /** Absolute path of its folder, which every path in an image is relative to. */
   readonly projectDir: string;
   readonly name: string;
+  /** Those that were merged over the spec, in their order. */
+  readonly profiles: readonly string[];
   /** An image comes after the one it is built on. */
   readonly images: readonly Image[];
-  /** Every spec file that was read, and the files of the project's own targets, with absolute paths, the main one first. */
-  readonly files: readonly {readonly path: string; readonly sha256: string}[];
+  /** Every spec file that was read, and the files of the project's own targets, the main one first. */
+  readonly files: readonly SpecFile[];
   readonly warnings: readonly Diagnostic[];
   readonly cache: CacheSettings;
   /**
@@ -53,7 +69,7 @@ export interface LoadedSpec {
 
 /**
  * Reads a spec and the files it extends, and gives its images, or everything that is wrong with them in the order of
- * the files. Reads only; no network. Throws `FgError` SPEC_NOT_FOUND where the spec itself cannot be read.
+ * the files. Reads only; no network. Throws `FgError` where the spec itself cannot be read, or has no such profile.
  */
 export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec, readonly Diagnostic[]>> {
   const cwd = resolve(options.cwd ?? '.');
@@ -61,13 +77,14 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
   const report = new Reporter();
   const schemas = await specSchemas();
   const reading = new Reading(cwd, {schemas, report});
-  const main = await reading.file(file);
-  const project = await Project.open(dirname(file));
-  const layers = main === undefined ? [] : await reading.chain(main, project);
+  // A folder that is not there is told as a spec that is not.
+  const layers = await reading.layers(file, () => Project.open(dirname(file)));
   const order = reading.sources.map((source) => source.file);
   if (reading.broken) return fail(sortDiagnostics(report.diagnostics, order));
 
-  const merged = layers.reduce((base, over) => mergeMaps(base, over));
+  const whole = layers.reduce((base, over) => mergeMaps(base, over));
+  const {spec: merged, profiles} = applyProfiles(whole, {chosen: options.profiles, file});
+  const project = await Project.open(dirname(file));
   const targets = {schemas: options.targets ?? targetSchemas, project, files: new Set<string>()};
   const found = await readImages(merged, {project, report, targets});
   const diagnostics = sortDiagnostics(report.diagnostics, order);
@@ -87,10 +104,21 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
     file,
     projectDir: project.dir,
     name: textAt(merged, 'name')?.value ?? '',
+    profiles,
     images,
     files: [
-      ...reading.sources.map((source) => ({path: source.absolute, sha256: source.sha256})),
-      ...[...targets.files].map((path) => ({path, sha256: sha256(readFileSync(path))})),
+      ...reading.sources.map(({absolute, sha256, starter}): SpecFile => {
+        const named = {path: absolute, sha256};
+        if (starter !== undefined) return {...named, kind: 'starter', starter};
+        return {...named, kind: absolute === file ? 'spec' : 'extends'};
+      }),
+      ...[...targets.files].map(
+        (path): SpecFile => ({
+          path,
+          sha256: sha256(readFileSync(path)),
+          kind: 'target',
+        }),
+      ),
     ],
     warnings: diagnostics,
     cache: readCacheSettings(cacheJson(merged)),
@@ -98,6 +126,7 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
       locate(
         found.find(({tree}) => tree.name === image),
         path,
+        images.find(({name}) => name === image)?.os,
       ),
   });
 }
@@ -151,97 +180,19 @@ async function readImages(merged: MapTree, {project, report, targets}: ImageRead
   return found;
 }
 
-/** The spec files as they are read, one after the other. */
-class Reading {
-  readonly sources: SourceFile[] = [];
-  /** Whether a file could not be read as YAML at all, so that what the others say is not the whole. */
-  broken = false;
-  readonly #cwd: string;
-  readonly #schemas: SpecSchemas;
-  readonly #report: Reporter;
-
-  constructor(cwd: string, {schemas, report}: {readonly schemas: SpecSchemas; readonly report: Reporter}) {
-    this.#cwd = cwd;
-    this.#schemas = schemas;
-    this.#report = report;
-  }
-
-  /** Reads one file and holds it against the schema; undefined where it is not a mapping at all. */
-  async file(absolute: string): Promise<MapTree | undefined> {
-    const source = await readSource(absolute, shown(this.#cwd, absolute));
-    if (!source.ok) return this.#broke([source.error]);
-    this.sources.push(source.value);
-    const tree = parseTree(source.value);
-    if (!tree.ok) return this.#broke(tree.error);
-    const plain = tree.value.kind === 'map' ? withoutExtensions(tree.value) : tree.value;
-    this.#report.add(checkShape(this.#schemas.file, plain, toJson(plain)));
-    return plain.kind === 'map' ? plain : this.#broke([]);
-  }
-
-  /** The file and all that it extends, the base first. */
-  async chain(main: MapTree, project: Project): Promise<MapTree[]> {
-    const layers = [main];
-    for (let top = main; ; ) {
-      const base = textAt(top, 'extends');
-      if (base === undefined) return layers.map(withoutExtends);
-      const problem = await project.problem(base.value);
-      if (problem !== undefined) {
-        this.#report.at(base.site, problem);
-        this.broken = true;
-        return layers;
-      }
-      const absolute = join(project.dir, base.value);
-      if (this.sources.some((source) => source.absolute === absolute)) {
-        const circle = [...this.sources.map((source) => source.file), shown(this.#cwd, absolute)].join(' → ');
-        this.#report.at(base.site, {
-          message: `The files extend each other in a circle: ${circle}`,
-          hint: 'Remove one `extends`',
-        });
-        this.broken = true;
-        return layers;
-      }
-      const next = await this.file(absolute);
-      if (next === undefined) return layers;
-      layers.unshift(next);
-      top = next;
-    }
-  }
-
-  #broke(diagnostics: readonly Diagnostic[]): undefined {
-    this.#report.add(diagnostics);
-    this.broken = true;
-  }
-}
-
-/** `x-…` keys hold anchors, nothing that fgimage reads. */
-function withoutExtensions(map: MapTree): MapTree {
-  return withEntries(
-    map,
-    [...map.entries].filter(([key]) => !key.startsWith('x-')),
-  );
-}
-
-function withoutExtends(map: MapTree): MapTree {
-  return withEntries(
-    map,
-    [...map.entries].filter(([key]) => key !== 'extends'),
-  );
-}
-
-function shown(cwd: string, absolute: string): string {
-  const path = relative(cwd, absolute);
-  return path.startsWith('..') || isAbsolute(path) ? absolute : path;
-}
-
 /** Keys of an image that the spec spells otherwise. */
 const spelledOtherwise: Readonly<Record<string, string>> = {size_bytes: 'size', content_base64: 'content'};
 
-function locate(found: FoundImage | undefined, path: Path): Position | undefined {
+function locate(found: FoundImage | undefined, path: Path, os: Os | undefined): Position | undefined {
   if (found === undefined) return undefined;
   const [first, index, ...rest] = path;
   if (first === 'targets' && typeof index === 'number') {
     const steps = rest[0] === 'options' ? rest.slice(1) : rest;
     return positionOf(targetSite(found, [found.targets[index]?.name ?? '', ...steps]));
+  }
+  if (first === 'provision' && typeof index === 'number' && os !== undefined) {
+    const at = writtenIndex(itemsAt(found.tree.body, 'provision').map(toJson), {os, index});
+    return positionOf(nearestTree(found.tree.body, [first, at, ...rest]).site);
   }
   const written = path.map((step) => spelledOtherwise[step] ?? step);
   return positionOf(nearestTree(found.tree.body, written).site);

@@ -1,4 +1,5 @@
 import {Buffer} from 'node:buffer';
+import {normaliseBase} from './base.ts';
 import {architectureOf, codeName} from './distributions.ts';
 import {sizeBytes, snapshotTime} from './fields.ts';
 import type {
@@ -42,8 +43,13 @@ export function normaliseImage(entry: ImageEntry, options: NormaliseOptions): Im
     ...defined({description: entry.description}),
     tags: entry.tags ?? [],
     os,
-    ...defined({from}),
-    repositories: (entry.repositories ?? []).map((one) => ({...one, signed_by: plainPath(one.signed_by)})),
+    ...defined({base: entry.base === undefined ? undefined : normaliseBase(entry.base), from}),
+    repositories: (entry.repositories ?? []).map(({suites = [], components = [], ...one}) => ({
+      ...one,
+      suites,
+      components,
+      signed_by: plainPath(one.signed_by),
+    })),
     packages: (entry.packages ?? []).map(normalisePackage),
     remove_packages: entry.remove_packages ?? [],
     groups: (entry.groups ?? []).flatMap(normaliseGroup),
@@ -75,13 +81,14 @@ function defined<T extends object>(fields: T): {[K in keyof T]?: Exclude<T[K], u
 }
 
 function normaliseOs({distribution = '', release = '', architecture, ...from}: Written<'os'>): Os {
-  const {mirror, snapshot, snapshots} = from;
+  const {mirror, snapshot, snapshots, signed_by: key} = from;
   const time = snapshot === undefined ? undefined : snapshotTime(snapshot);
   return {
     distribution,
     release: codeName(release, distribution),
     architecture: architectureOf(architecture ?? 'amd64'),
-    ...defined({mirror, snapshot: time, snapshots}),
+    ...defined({mirror, signed_by: key === undefined ? undefined : plainPath(key)}),
+    ...defined({snapshot: time, snapshots}),
   };
 }
 

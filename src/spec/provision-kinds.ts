@@ -44,6 +44,8 @@ export interface StepProblem {
 export interface StepNeeds {
   /** Every file of the project that it reads: their digests are in its key. */
   readonly files: readonly string[];
+  /** Folders of the project in which one file more, at whatever depth, may change what it needs. */
+  readonly folders?: readonly string[];
   /** Packages that are installed for it in its own layer before it runs, as apt-get(8) is told. */
   readonly install?: readonly string[];
   /** Whether those stay in the image; else they are purged after it, with what only they needed. */
@@ -56,6 +58,10 @@ export interface StepNeeds {
 
 const kinds: Readonly<Record<string, () => Promise<ProvisionKind>>> = {
   shell: async () => (await import('../stages/provision/shell/schema.ts')).shell,
+  chef: async () => (await import('../stages/provision/chef/schema.ts')).chef,
+  ansible: async () => (await import('../stages/provision/ansible/schema.ts')).ansible,
+  puppet: async () => (await import('../stages/provision/puppet/schema.ts')).puppet,
+  'cloud-init': async () => (await import('../stages/provision/cloud-init/schema.ts')).cloudInit,
 };
 
 export type ProvisionKinds = ReadonlyMap<string, ProvisionKind>;

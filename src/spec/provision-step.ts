@@ -91,6 +91,21 @@ export function readStep(
   };
 }
 
+/** Which of the written entries of `provision` is the `index`-th that an image with this system has. */
+export function writtenIndex(
+  entries: readonly unknown[],
+  {os, index}: {readonly os: Os; readonly index: number},
+): number {
+  const kept = entries.flatMap((entry, at) =>
+    isEntry(entry) && readStep(entry, os) !== undefined ? [at] : [],
+  );
+  return kept[index] ?? index;
+}
+
+function isEntry(entry: unknown): entry is Readonly<Record<string, unknown>> {
+  return typeof entry === 'object' && entry !== null;
+}
+
 const unitSeconds: Readonly<Record<string, number>> = {s: 1, m: 60, h: 3600};
 
 function seconds(text: string): number {

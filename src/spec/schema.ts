@@ -1,4 +1,5 @@
 import {z} from 'zod';
+import {Base} from './base.ts';
 import {Cache} from './cache-settings.ts';
 import {architectureWords, distributions, releaseWords} from './distributions.ts';
 import {
@@ -44,6 +45,11 @@ export const Os = z
     mirror: uri(['http', 'https', 'file', 'copy'])
       .describe("URI of the archive, the folder that holds `dists`; else the host's own is used.")
       .exactOptional(),
+    signed_by: projectPath
+      .describe(
+        "The key of a mirror that its site signs itself, a file of the project; else the distribution's.",
+      )
+      .exactOptional(),
     snapshot: snapshot
       .describe('UTC time of a snapshot of the archive, e.g. 20260801T000000Z.')
       .exactOptional(),
@@ -59,13 +65,21 @@ export const Repository = z
   .strictObject({
     name: entryName.describe('Name of its file in sources.list.d.'),
     uri: uri(['http', 'https', 'file', 'copy']).describe('URI of the archive.'),
-    suites: z.array(line).min(1).describe('Suites, e.g. bookworm-backports.'),
-    components: z.array(line).min(1).describe('Components, e.g. main.'),
+    suites: z
+      .array(line)
+      .min(1)
+      .describe('Suites, e.g. bookworm-backports; of an apt repository.')
+      .exactOptional(),
+    components: z.array(line).min(1).describe('Components, e.g. main; of an apt repository.').exactOptional(),
     signed_by: projectPath.describe(
       'The OpenPGP key that signs it, armored or binary: a file of the project.',
     ),
+    unsigned_metadata: z
+      .boolean()
+      .describe('Of rpm packages: its metadata is not signed, only the packages are.')
+      .exactOptional(),
   })
-  .describe('A further apt repository, always verified.');
+  .describe('A further repository, always verified.');
 
 export const PackageEntry = z
   .union([
@@ -156,7 +170,9 @@ export const Services = z
 
 export const Kernel = z
   .strictObject({
-    package: packageName.describe("Kernel package; the template's where it is left out.").exactOptional(),
+    package: packageName
+      .describe("Kernel package; the template's where it is left out; none: it has one, or needs none.")
+      .exactOptional(),
     cmdline: line.describe('Appended to the kernel command line of each target.').exactOptional(),
   })
   .describe('The kernel.');
@@ -241,18 +257,47 @@ export const Targets = z
   .union([z.array(entryName), z.record(entryName, z.union([z.null(), z.literal(false), z.looseObject({})]))])
   .describe('Infrastructures to build for: {<name>: {type, …options}}, or a list of types.');
 
-const Matrix = z
-  .strictObject({release: z.array(Os.shape.release).min(1).describe('Releases to build the image for.')})
-  .describe('Makes one image for each release, named <image>-<release>.');
+function matrixOf(variant: z.ZodType) {
+  const combination = z.strictObject({
+    release: Os.shape.release,
+    architecture: Os.shape.architecture,
+    variant: entryName.describe('The name of a variant.').exactOptional(),
+  });
+  return z
+    .strictObject({
+      release: z.array(Os.shape.release).min(1).describe('Releases to build the image for.').exactOptional(),
+      architecture: z
+        .array(Os.shape.architecture)
+        .min(1)
+        .describe('Architectures to build the image for.')
+        .exactOptional(),
+      variant: z
+        .record(entryName, z.union([z.null(), variant]))
+        .describe('Variants by name: keys of an image, merged over it.')
+        .exactOptional(),
+      exclude: z.array(combination).describe('Combinations that are not built.').exactOptional(),
+      include: z.array(combination).describe('Further combinations.').exactOptional(),
+    })
+    .describe('Makes one image for each combination, named <image>-<release>-<architecture>-<variant>.');
+}
 
 /** The keys of an image; at the top level they are defaults of all images. */
 function imageShape(provision: ProvisionSchema) {
+  const shape = plainShape(provision);
+  return {
+    ...shape,
+    os: Os.exactOptional(),
+    matrix: matrixOf(z.strictObject(shape)).exactOptional(),
+  };
+}
+
+/** What a variant can say too. */
+function plainShape(provision: ProvisionSchema) {
   return {
     description: z.string().describe('What the image is for.').exactOptional(),
     tags: z.array(line).describe('Words to find the image by.').exactOptional(),
-    os: Os.exactOptional(),
-    matrix: Matrix.exactOptional(),
-    repositories: z.array(Repository).describe('Further apt repositories.').exactOptional(),
+    base: Base.exactOptional(),
+    repositories: z.array(Repository).describe('Further repositories.').exactOptional(),
     packages: z.array(PackageEntry).describe('Packages to install.').exactOptional(),
     remove_packages: z.array(packageName).describe('Packages to remove.').exactOptional(),
     groups: z.array(Group).describe('Groups to make.').exactOptional(),
@@ -279,18 +324,31 @@ export async function specSchemas() {
     ...shape,
     from: entryName.describe('Another image of this spec to build on.').exactOptional(),
   });
+  const images = z
+    .record(entryName, z.union([z.null(), image]))
+    .describe('Several images; the other top-level keys are their defaults.')
+    .exactOptional();
+  const profile = z.strictObject({
+    default: z.boolean().describe('Whether it counts where no profile is chosen.').exactOptional(),
+    ...shape,
+    images,
+  });
   const file = z.strictObject({
     version: z.literal(1).describe('Version of this format: 1.'),
     name: entryName.describe('Name of the project, and of its image where there is one.').exactOptional(),
-    extends: projectPath
-      .describe('Another spec file, relative to the project, that this one builds on.')
+    extends: z
+      .union([projectPath, z.array(projectPath).min(1)])
+      .describe(
+        'Other spec files, relative to the project, that this one builds on, the later over the earlier; fgimage:<starter> is one of its own.',
+      )
+      .exactOptional(),
+    profiles: z
+      .record(entryName, z.union([z.null(), profile]))
+      .describe('Changes to the spec by name, merged over it when they are chosen with --profile.')
       .exactOptional(),
     cache: Cache.exactOptional(),
     ...shape,
-    images: z
-      .record(entryName, z.union([z.null(), image]))
-      .describe('Several images; the other top-level keys are their defaults.')
-      .exactOptional(),
+    images,
   });
   return {file, image};
 }

@@ -145,7 +145,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   runcmd: 'Write `provision: [{shell: …}]`: it runs while the image is built',
   bootcmd: 'Write `provision: [{shell: …}]`: it runs while the image is built',
   '<<': 'Merge keys are not part of YAML 1.2: write the keys out, or use `extends`',
-  profiles: 'Use `images` for variants of an image',
+  profile: 'Write `profiles: {<name>: …}`, and choose one with --profile',
   apt: 'Write `repositories: …`, or `os: {mirror: …}`',
   trusted: 'Write `signed_by: <key file>`: every repository is verified',
   distro: 'Write `os: {distribution: …}`',

@@ -3,9 +3,10 @@ import {join} from 'node:path';
 import type {AdaptPlan, TargetFile} from '../../targets/contract.ts';
 import {packageRoot} from '../package-root.ts';
 import {fail, ok} from '../result.ts';
-import {installPackages} from './apt.ts';
 import {applyChanges, type Change} from './changes.ts';
 import {serviceChanges} from './customize.ts';
+import {installPackages} from './package-manager.ts';
+import {hasRpms} from './rpm-tree.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 import {runInTree} from './tree.ts';
 
@@ -24,6 +25,7 @@ export const runAdapt: StageRunner = async (context) => {
     ...plan.files.map(fileChange),
     ...serviceChanges(plan.services),
     ...cleaning,
+    ...(hasRpms(context.node) ? rpmCleaning : []),
   ]);
   return changed.ok ? ok({result: {}}) : fail({failure: changed.error});
 };
@@ -53,13 +55,14 @@ export const runInitramfs: StageRunner = async (context) => {
   }
   context.progress('Making the initial RAM disk');
   const scripts = join(packageRoot, 'src/stages/scripts');
+  const script = hasRpms(context.node) ? 'make-dracut.sh' : 'make-initramfs.sh';
   const made = await runInTree(inScratch, {
-    command: ['/bin/sh', '/run/fgimage/make-initramfs.sh', '/run/fgimage/out'],
+    command: ['/bin/sh', `/run/fgimage/${script}`, '/run/fgimage/out'],
     writable: true,
     binds: [
       {
-        source: join(scripts, 'make-initramfs.sh'),
-        path: '/run/fgimage/make-initramfs.sh',
+        source: join(scripts, script),
+        path: `/run/fgimage/${script}`,
         kind: 'file',
         mode: 'ro',
       },
@@ -109,4 +112,19 @@ const cleaning: readonly Change[] = [
   },
   // Empty, so that it is made at first boot and can be bound over where the root is read-only (machine-id(5)).
   {do: 'file', path: '/etc/machine-id', owner: 'root:root', permissions: '0444', content: {text: ''}},
+];
+
+/** The same of what dnf leaves, where a provisioner ran that of the image. */
+const rpmCleaning: readonly Change[] = [
+  {
+    do: 'remove',
+    patterns: [
+      '/var/lib/dnf/*',
+      '/var/log/{dnf,hawkey}*',
+      '/var/cache/dnf/*',
+      '/var/cache/libdnf5/*',
+      '/var/lib/rpm/.rpm.lock',
+      '/usr/lib/sysimage/rpm/.rpm.lock',
+    ],
+  },
 ];

@@ -1,5 +1,6 @@
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,6 +14,8 @@ import {sha256} from '../../cache/tree.ts';
 import {fail, ok} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import {runProcess} from '../sandbox/process.ts';
+import {distributions} from '../spec/distributions.ts';
+import {readTemplate} from '../spec/template.ts';
 import {type AptSource, sourceLines} from './apt-sources.ts';
 import {hostAptOptions, hostEnvironment, tied} from './host-command.ts';
 import type {StageContext, StageRunner} from './stage.ts';
@@ -25,6 +28,8 @@ import {commandResult, scratchFile} from './tree.ts';
 export const runArchive: StageRunner = async (context) => {
   if (context.offline) return fail({failure: offline});
   const sources = context.node.params['sources'] as unknown as readonly AptSource[];
+  const keyring = missingKeyring(sources);
+  if (keyring !== undefined) return fail({failure: keyring});
   const apt = join(context.work, 'apt');
   const lists = join(apt, 'lists');
   mkdirSync(join(lists, 'partial'), {recursive: true});
@@ -49,6 +54,21 @@ const offline: StageFailure = {
   hint: 'Make a lock with "fgimage lock" and bring its packages with "fgimage fetch"; then "fgimage build --offline" works',
 };
 
+/** Keyrings of distributions are those of the host: one that it has no package of yet is told before apt fails. */
+function missingKeyring(sources: readonly AptSource[]): StageFailure | undefined {
+  const path = sources.find((one) => !one.project_key && !existsSync(one.signed_by))?.signed_by;
+  if (path === undefined) return undefined;
+  const known = distributions()
+    .map(readTemplate)
+    .find(({apt}) => apt?.keyring === path);
+  const name = known?.apt?.keyring_package;
+  return {
+    reason: 'refused',
+    message: `This host has no ${path}, which the packages${known === undefined ? '' : ` of ${known.title}`} are verified with`,
+    hint: `${name === undefined ? 'Put it there' : `Install the package ${name} (sudo apt-get install ${name})`}, or name the key of your mirror, a file of the project, in os.signed_by`,
+  };
+}
+
 function copyKey(key: string, folder: string): string {
   const copy = join(folder, `${sha256(key).slice(0, 16)}${extname(key)}`);
   copyFileSync(key, copy);
@@ -60,6 +80,7 @@ async function readLists(
   {apt, lists, sourceFile}: {apt: string; lists: string; sourceFile: string},
 ): ReturnType<StageRunner> {
   context.progress('Reading package lists');
+  const {architecture} = context.node.params as unknown as {readonly architecture: string};
   const outcome = await runProcess(
     tied(
       context.tool('apt-get'),
@@ -69,9 +90,9 @@ async function readLists(
       '-o',
       `Dir::State::Lists=${lists}/`,
       '-o',
-      'APT::Architecture=amd64',
+      `APT::Architecture=${architecture}`,
       '-o',
-      'APT::Architectures=amd64',
+      `APT::Architectures=${architecture}`,
       '-o',
       'Acquire::Languages=none',
       '-o',

@@ -5,7 +5,7 @@ import {packageRoot} from '../package-root.ts';
 import type {LockedInstall} from '../plan/graph.ts';
 import {fail, ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
-import {runInSandbox} from '../sandbox/sandbox.ts';
+import {type Bind, runInSandbox} from '../sandbox/sandbox.ts';
 import {keepPackages, linkCachedPackages} from './apt.ts';
 import {type AptSource, sourceLines} from './apt-sources.ts';
 import {hostEnvironment} from './host-command.ts';
@@ -30,6 +30,9 @@ interface ImageSources {
   readonly components: readonly string[];
   /** sources.list(5), what stands in brackets. */
   readonly options: readonly string[];
+  /** The project's key of the archive, and where the image is to have it. */
+  readonly key?: string;
+  readonly key_path?: string;
   /** Roots of the archives, where the spec names them. */
   readonly main?: string;
   readonly security?: string;
@@ -74,10 +77,12 @@ async function bootstrapFromArchive(
   for (const folder of [merged, join(context.work, 'lower'), join(context.work, 'overlay')])
     mkdirSync(folder, {recursive: true});
   linkCachedPackages(context.store.layout.packages, archives);
+  // Its stage has verified the lists. A key that only the project has is of no path that mmdebstrap could be told.
+  const keyed = sources.every((one) => !one.project_key);
   const sourceFile = scratchFile(
     context,
     'sources.list',
-    sourceLines(sources, (key) => key),
+    keyed ? sourceLines(sources, (key) => key) : sourceLines(sources),
   );
   const fromCache = (path: string): string => relative(cacheRoot, path);
   const archive = requiredInput(context, context.node.dependsOn[0] ?? '');
@@ -156,6 +161,8 @@ function mmdebstrapOptions({variant, architecture, packages}: BaseParams): reado
       'cleanup/apt',
       'output/dev',
       'chroot/mount/sys',
+      // What runs programs of another architecture was looked at before anything ran.
+      'check/qemu',
     ].map((step) => `--skip=${step}`),
     '--dpkgopt=force-unsafe-io',
     `--include=${packages.join(',')}`,
@@ -179,7 +186,11 @@ const offlineWithoutLock: StageFailure = {
 /** Cleans the tree, writes its package sources, and tells what is installed in it, as `debFileName` has it. */
 async function finishTree(context: StageContext): Promise<Result<readonly string[], StageFailure>> {
   const {image_sources: sources, release} = context.node.params as unknown as BaseParams;
-  const {main = '', security = ''} = sources;
+  const {main = '', security = '', key, key_path: keyPath} = sources;
+  const keyBind: readonly Bind[] =
+    key === undefined
+      ? []
+      : [{source: join(context.projectDir, key), path: '/run/fgimage/archive-key', kind: 'file', mode: 'ro'}];
   const installed: string[] = [];
   const script = readFileSync(join(packageRoot, 'src/stages/scripts/image-sources.sh'), 'utf8');
   const done = await runInTree(
@@ -190,6 +201,7 @@ async function finishTree(context: StageContext): Promise<Result<readonly string
         '-c',
         `${cleanScript}\n${script}`,
         'sh',
+        keyPath ?? '',
         sources.options.join(' '),
         sources.components.join(' '),
         main,
@@ -197,6 +209,7 @@ async function finishTree(context: StageContext): Promise<Result<readonly string
         sources.security_suite,
         ...sources.suites,
       ],
+      binds: keyBind,
       shown: ['finish', release],
       writable: true,
       onLine: (line) => {

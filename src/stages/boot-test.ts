@@ -8,7 +8,7 @@ import {
 } from '../../targets/contract.ts';
 import {fail, ok} from '../result.ts';
 import type {CheckResult} from '../run/events.ts';
-import type {ImageTest} from '../spec/image.ts';
+import type {ImageTest, Os} from '../spec/image.ts';
 import {requiredInput} from './inputs.ts';
 import type {StageRunner} from './stage.ts';
 import {diskFiles} from './test/artifact-files.ts';
@@ -16,10 +16,11 @@ import {type BootFiles, bootAndCheck} from './test/boot.ts';
 
 /** `test:<target>`: boots the artifact in every way the target promises, and checks it from inside. */
 export const runBootTest: StageRunner = async (context) => {
-  const {plan, boots, tests} = context.node.params as unknown as {
+  const {plan, boots, tests, architecture} = context.node.params as unknown as {
     plan: DiskPackPlan | NetbootPackPlan;
     boots: readonly BootPlan[];
     tests: readonly ImageTest[];
+    architecture: Os['architecture'];
   };
   const artifactDir = requiredInput(context, context.node.dependsOn[0] ?? '').path;
   const {work: workDir, signal} = context;
@@ -31,6 +32,7 @@ export const runBootTest: StageRunner = async (context) => {
     context.progress(`booting (${boot.name})`);
     const report = await bootAndCheck({
       plan: boot,
+      architecture,
       artifactDir,
       files,
       tests,

@@ -3,8 +3,9 @@ import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import type {Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
+import {hasRpms} from './rpm-tree.ts';
 import type {StageContext} from './stage.ts';
-import {runInTree, scratchFile} from './tree.ts';
+import {mountPoint, runInTree, scratchFile} from './tree.ts';
 
 /** A change to an image's tree, done inside it by `scripts/apply.pl`. */
 export type Change =
@@ -55,16 +56,18 @@ export function applyChanges(
     records.map((fields) => `${fields.map(asField).join('\0')}\0\0`).join(''),
   );
   const folder = '/run/fgimage';
+  const script = join(packageRoot, 'src/stages/scripts/apply.pl');
+  const words = [`${folder}/changes`, `${folder}/payload`, `${folder}/project`] as const;
+  // Every Debian has a perl; other trees are entered by the host's.
+  const isHosts = hasRpms(context.node);
   return runInTree(context, {
-    command: ['perl', `${folder}/apply.pl`, `${folder}/changes`, `${folder}/payload`, `${folder}/project`],
+    ...(isHosts ? {inside: 'host', enters: true} : {}),
+    command: isHosts
+      ? ['perl', script, ...words, mountPoint(context)]
+      : ['perl', `${folder}/apply.pl`, ...words],
     writable: true,
     binds: [
-      {
-        source: join(packageRoot, 'src/stages/scripts/apply.pl'),
-        path: `${folder}/apply.pl`,
-        kind: 'file',
-        mode: 'ro',
-      },
+      {source: script, path: `${folder}/apply.pl`, kind: 'file', mode: 'ro'},
       {source: list, path: `${folder}/changes`, kind: 'file', mode: 'ro'},
       {source: payload, path: `${folder}/payload`, kind: 'dir', mode: 'ro'},
       {source: context.projectDir, path: `${folder}/project`, kind: 'dir', mode: 'ro'},

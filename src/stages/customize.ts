@@ -1,8 +1,9 @@
 import {basename, posix} from 'node:path';
 import type {CopiedFile} from '../plan/fingerprint.ts';
 import {fail, ok} from '../result.ts';
-import type {Group, Services, User, WriteFile} from '../spec/image.ts';
+import type {Group, Repository, Services, User, WriteFile} from '../spec/image.ts';
 import {applyChanges, type Change} from './changes.ts';
+import {hasRpms} from './rpm-tree.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 
 /** `repositories`: keys and sources of further archives, before any package is installed. */
@@ -14,8 +15,10 @@ export const runRepositories = stage((context) => {
       suites: readonly string[];
       components: readonly string[];
       signed_by: string;
+      unsigned_metadata?: boolean;
     }[];
   };
+  if (hasRpms(context.node)) return repositories.flatMap(rpmRepository);
   return repositories.flatMap((repository): Change[] => {
     const key = `/etc/apt/keyrings/${repository.name}${repository.signed_by.endsWith('.asc') ? '.asc' : '.gpg'}`;
     const text = [
@@ -45,6 +48,30 @@ export const runRepositories = stage((context) => {
   });
 });
 
+/** dnf.conf(5), `repo` sections. */
+function rpmRepository({
+  name,
+  uri,
+  signed_by: key,
+  unsigned_metadata: unsigned,
+}: Pick<Repository, 'name' | 'uri' | 'signed_by' | 'unsigned_metadata'>): readonly Change[] {
+  const place = `/etc/pki/rpm-gpg/fgimage-${name}`;
+  const text = [
+    `[${name}]`,
+    `name=${name}`,
+    `baseurl=${uri}`,
+    'gpgcheck=1',
+    `repo_gpgcheck=${unsigned === true ? '0' : '1'}`,
+    `gpgkey=file://${place}`,
+    '',
+  ].join('\n');
+  const file = {do: 'file', owner: 'root:root', permissions: '0644'} as const;
+  return [
+    {...file, path: place, content: {projectFile: key}},
+    {...file, path: `/etc/yum.repos.d/${name}.repo`, content: {text}},
+  ];
+}
+
 /** `hostname`, `locale` and `timezone`. */
 export const runSettings = stage((context) => {
   const {hostname, locale, timezone} = context.node.params as {
@@ -63,7 +90,9 @@ export const runSettings = stage((context) => {
       `127.0.0.1\tlocalhost\n127.0.1.1\t${hostname}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
     );
   }
-  if (locale !== undefined) {
+  // The package of a language brings its locales made.
+  if (locale !== undefined && hasRpms(context.node)) write('/etc/locale.conf', `LANG=${locale}\n`);
+  else if (locale !== undefined) {
     if (!/^(?:C|POSIX)(?:\.|$)/.test(locale)) {
       write('/etc/locale.gen', `${locale} ${locale.split('.')[1] ?? 'UTF-8'}\n`);
       changes.push({do: 'run', command: ['locale-gen']});

@@ -1,5 +1,5 @@
 import {fail, ok} from '../result.ts';
-import {installPackages} from './apt.ts';
+import {installPackages} from './package-manager.ts';
 import type {StageRunner} from './stage.ts';
 
 /** `packages` and `remove_packages` of an image, or its kernel. */

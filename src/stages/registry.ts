@@ -1,11 +1,12 @@
 import type {PackPlan} from '../../targets/contract.ts';
 import type {StageKind} from '../plan/graph.ts';
+import {packageManager} from './package-manager.ts';
 import type {StageRunner} from './stage.ts';
 
 /** How each kind of stage runs; loaded when a stage must run. */
 const runners: Readonly<Record<StageKind, () => Promise<StageRunner>>> = {
-  archive: async () => (await import('./archive.ts')).runArchive,
-  base: async () => (await import('./base.ts')).runBase,
+  archive: () => Promise.resolve(runArchive),
+  base: () => Promise.resolve(runRoot),
   repositories: async () => (await import('./customize.ts')).runRepositories,
   packages: async () => (await import('./packages.ts')).runPackages,
   settings: async () => (await import('./customize.ts')).runSettings,
@@ -31,6 +32,14 @@ const packers: Readonly<Record<PackPlan['kind'], () => Promise<StageRunner>>> = 
   netboot: async () => (await import('./pack/netboot.ts')).runNetbootPack,
   tar: async () => (await import('./pack/tar.ts')).runTarPack,
   oci: async () => (await import('./pack/tar.ts')).runOciPack,
+};
+
+const runArchive: StageRunner = async (context) => (await packageManager(context.node)).archive(context);
+
+/** A root by a distribution's packages, or an image that is there. */
+const runRoot: StageRunner = async (context) => {
+  if (context.node.params['import'] === undefined) return (await packageManager(context.node)).base(context);
+  return (await import('./import/run.ts')).runImport(context);
 };
 
 const runPack: StageRunner = async (context) => {

@@ -3,14 +3,15 @@ import {join} from 'node:path';
 import {cyclonedxDocument} from '../inventory/cyclonedx.ts';
 import {DebIndex, type KnownDeb} from '../inventory/debs.ts';
 import {documentText} from '../inventory/document.ts';
-import {gatheredPackages, readGathered} from '../inventory/gathered.ts';
+import {gatheredPackages, readGathered, type Taken} from '../inventory/gathered.ts';
 import {documentNames} from '../inventory/inventory.ts';
 import {spdxDocument} from '../inventory/spdx.ts';
 import {packageRoot} from '../package-root.ts';
 import {fail, ok} from '../result.ts';
 import type {JsonObject} from '../spec/image.ts';
 import {requiredInput} from './inputs.ts';
-import type {StageRunner} from './stage.ts';
+import {hasRpms} from './rpm-tree.ts';
+import type {StageContext, StageRunner} from './stage.ts';
 import {runInTree, sourceDateEpoch} from './tree.ts';
 
 /**
@@ -18,6 +19,7 @@ import {runInTree, sourceDateEpoch} from './tree.ts';
  * programs in a sandbox; where the .debs came from is known from the lock, or from the lists of the archives.
  */
 export const runSbom: StageRunner = async (context) => {
+  if (hasRpms(context.node)) return (await import('./dnf/sbom.ts')).runRpmSbom(context);
   const {debs = []} = context.node.params as unknown as {readonly debs?: readonly KnownDeb[]};
   const archives = context.node.dependsOn.filter((id) => !context.node.layers.includes(id));
   const gathered = join(context.work, 'gathered');
@@ -50,7 +52,14 @@ export const runSbom: StageRunner = async (context) => {
   if (archives.length > 0 && context.isKnown(refinement, ...archives)) return ok({result: {}});
 
   context.progress('Writing the documents');
-  const taken = readGathered(gathered, (wanted) => index.find(wanted));
+  return writeDocuments(
+    context,
+    readGathered(gathered, (wanted) => index.find(wanted)),
+  );
+};
+
+/** Writes `inventory.json` and the two documents. */
+export function writeDocuments(context: StageContext, taken: Taken): Awaited<ReturnType<StageRunner>> {
   const source = {...taken, epoch: sourceDateEpoch(context)};
   const write = (name: string, document: JsonObject): void =>
     writeFileSync(join(context.output, name), documentText(document));
@@ -61,8 +70,8 @@ export const runSbom: StageRunner = async (context) => {
   return ok({
     result: {
       packages: packages.length,
-      packages_without_deb: packages.filter(({deb}) => deb === undefined).length,
+      packages_without_deb: packages.filter(({deb, rpm}) => deb === undefined && rpm === undefined).length,
       unowned_files: files.unowned.length,
     },
   });
-};
+}

@@ -4,8 +4,9 @@ import {packageRoot} from '../package-root.ts';
 import {fail, ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import type {ProcessOutcome} from '../sandbox/process.ts';
-import {type Bind, cleanEnvironment, runInSandbox} from '../sandbox/sandbox.ts';
+import {type Bind, cleanEnvironment, runInSandbox, type SandboxSecret} from '../sandbox/sandbox.ts';
 import {requiredInput} from './inputs.ts';
+import {hasRpms} from './rpm-tree.ts';
 import type {StageContext} from './stage.ts';
 
 /** What `runInTree` is asked to do. */
@@ -18,6 +19,13 @@ export interface TreeCommand {
    * `tools`: a program of the tools image, which sees it at `toolsTreePath`; `binds` are then of that root.
    */
   readonly inside?: 'image' | 'host' | 'tools';
+  /**
+   * Outside of the image: whether the command enters the tree by chroot(2). Then the tree has what it has for a command
+   * inside it: /proc, /dev, /tmp, /run, and what shadows its programs, in `shadowPath`.
+   */
+  readonly enters?: boolean;
+  /** What PID 1 is called; configuration tools look there for the init system. */
+  readonly initName?: string;
   /** In the tools image: whether the command may mount and change its root. */
   readonly mayMount?: boolean;
   /** Whether changes are kept in the stage's output; otherwise the tree is read-only. */
@@ -28,6 +36,8 @@ export interface TreeCommand {
   /** Folders below the cache stacked on top of the stage's layers, the topmost first. */
   readonly above?: readonly string[];
   readonly binds?: readonly Bind[];
+  /** Files in /run/secrets, and their contents one after the other. */
+  readonly secrets?: {readonly secrets: readonly SandboxSecret[]; readonly input: Buffer};
   readonly env?: Readonly<Record<string, string>>;
   readonly onLine?: (line: string) => boolean;
   readonly timeoutMs?: number;
@@ -42,6 +52,9 @@ export function mountPoint(context: StageContext): string {
 /** Where a stage's tree appears in the tools image. */
 export const toolsTreePath = '/run/fgimage/tree';
 
+/** The folder in a tree whose programs stand before its own. */
+export const shadowPath = '/run/fgimage/shims';
+
 /** Runs a command over the stage's layers; a non-zero exit is a failure with the log's last lines. */
 export async function runInTree(
   context: StageContext,
@@ -55,8 +68,10 @@ export async function runInTree(
   const layers = context.node.layers.map((id) => fromBase(requiredInput(context, id).path));
   const tool = join(packageRoot, 'src/sandbox/shims/update-initramfs');
   const inside = request.inside ?? 'image';
+  const entered = inside === 'image' || request.enters === true;
   const above = [
-    ...(inside === 'image' && request.bare !== true ? [shimLayer(context)] : []),
+    // Its policy-rc.d is Debian's way; in a tree of another kind /usr/sbin may be a link, which the layer would hide.
+    ...(entered && request.bare !== true && !hasRpms(context.node) ? [shimLayer(context)] : []),
     ...(request.above ?? []),
   ];
   const empty = join(context.run.path, 'empty');
@@ -73,20 +88,30 @@ export async function runInTree(
         ? {
             lowers: [fromBase(toolsTree(context)), fromBase(empty)],
             treePath: toolsTreePath,
+            ...(request.enters === undefined ? {} : {enters: request.enters}),
             ...(request.mayMount === undefined ? {} : {mayMount: request.mayMount}),
           }
         : inside,
+    ...(inside === 'host' && request.enters === true ? {enters: true} : {}),
     binds: [
-      ...(inside === 'image'
-        ? [{source: tool, path: '/run/fgimage/shims/update-initramfs', kind: 'file', mode: 'ro'} as const]
+      ...(entered
+        ? [
+            {
+              source: tool,
+              path: `${inside === 'tools' ? toolsTreePath : ''}${shadowPath}/update-initramfs`,
+              kind: 'file',
+              mode: 'ro',
+            } as const,
+          ]
         : []),
       ...(request.binds ?? []),
     ],
     network: request.network ?? false,
+    ...(request.initName === undefined ? {} : {initName: request.initName}),
     command: request.command,
     env: {
       ...cleanEnvironment,
-      ...(inside === 'image' ? {PATH: `/run/fgimage/shims:${cleanEnvironment['PATH'] ?? ''}`} : {}),
+      ...(inside === 'image' ? {PATH: `${shadowPath}:${cleanEnvironment['PATH'] ?? ''}`} : {}),
       DEBIAN_FRONTEND: 'noninteractive',
       DEBCONF_NONINTERACTIVE_SEEN: 'true',
       SOURCE_DATE_EPOCH: String(sourceDateEpoch(context)),
@@ -94,10 +119,12 @@ export async function runInTree(
     },
     log: context.log,
     signal: context.signal,
+    ...(request.secrets ?? {}),
     ...(request.onLine === undefined ? {} : {onLine: request.onLine}),
     ...(request.timeoutMs === undefined ? {} : {timeoutMs: request.timeoutMs}),
   });
-  return commandResult(context, {outcome, shown: request.shown ?? request.command, hint: request.hint});
+  const {command, shown = command, hint, timeoutMs} = request;
+  return commandResult(context, {outcome, shown, hint, timeoutMs});
 }
 
 /** The tree of the tools image that the stage's programs come from. */
@@ -112,17 +139,27 @@ export interface CommandResultOptions {
   /** What a person is told was run. */
   readonly shown?: readonly string[] | undefined;
   readonly hint?: string | undefined;
+  /** How long it could take. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Exit code 0 is success; anything else a failure that shows the command and the log's end. */
 export function commandResult(
   context: StageContext,
-  {outcome, shown, hint}: CommandResultOptions,
+  {outcome, shown, hint, timeoutMs}: CommandResultOptions,
 ): Result<void, StageFailure> {
   if (outcome.exitCode === 0) return ok(undefined);
   const {lastLines, path: logPath} = context.log;
   if (noRoomWords.test(lastLines.join('\n')) || freeBytes(context.store.layout.root) < leastFreeBytes)
     return fail(noSpace(context));
+  if (outcome.timedOut && timeoutMs !== undefined)
+    return fail({
+      reason: 'timed-out',
+      what: (shown ?? outcome.command)[0] ?? '',
+      timeoutMs,
+      lastLines,
+      logPath,
+    });
   return fail({
     reason: 'command-failed',
     command: shown ?? outcome.command,

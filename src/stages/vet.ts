@@ -6,8 +6,11 @@ import {packageRoot} from '../package-root.ts';
 import type {Expected} from '../plan/vet-node.ts';
 import {fail, ok} from '../result.ts';
 import {type Findings, findingsFile, severities} from '../vet/finding.ts';
+import type {RpmFiles} from '../vet/packages.ts';
 import type {VetRequest} from '../vet/vet-tree.ts';
+import {queryRpms} from './dnf/query.ts';
 import {requiredInput} from './inputs.ts';
+import {hasRpms} from './rpm-tree.ts';
 import type {StageRunner} from './stage.ts';
 import {mountPoint, runInTree, scratchFile} from './tree.ts';
 
@@ -20,11 +23,20 @@ export const runVet: StageRunner = async (context) => {
   const told = requiredInput(context, context.node.dependsOn[0] ?? '');
   const {packages} = JSON.parse(readFileSync(join(told.path, documentNames.inventory), 'utf8')) as Inventory;
   const tree = mountPoint(context);
+  const facts = hasRpms(context.node) ? await queryRpms(context) : undefined;
+  if (facts?.ok === false) return fail({failure: facts.error});
   const request: Omit<VetRequest, 'xattrs'> = {
     root: tree,
     expected,
     layers: context.node.layers.map((id) => requiredInput(context, id).path),
-    strangers: packages.filter(({deb}) => deb === undefined).map(({name, version}) => ({name, version})),
+    strangers: packages
+      .filter(({deb, rpm}) => deb === undefined && rpm === undefined)
+      .map(({name, version}) => ({name, version})),
+    ...(facts === undefined
+      ? {}
+      : {
+          rpmFiles: JSON.parse(readFileSync(join(facts.value.folder, 'files.json'), 'utf8')) as RpmFiles,
+        }),
   };
   const output = join(context.output, findingsFile);
   context.progress('Looking for what should not be there');

@@ -53,7 +53,7 @@ function details({failure, checks = []}: Pick<StageFailed, 'failure' | 'checks'>
         ...hintLine(failure.hint),
       ];
     case 'timed-out':
-      return logTail(failure);
+      return [...logTail(failure), ...hintLine(failure.hint)];
     case 'checks-failed':
       return [...failedChecks(checks), ...logTail(failure)];
     case 'unknown-package':

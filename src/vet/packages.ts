@@ -1,8 +1,11 @@
 import {parseControl} from '../inventory/control.ts';
-import type {Entry, VettedTree} from './tree.ts';
+import {bytesOf, type Entry, type VettedTree} from './tree.ts';
+
+/** Package, and SHA-256 where it is known, of each path (src/stages/scripts/rpm-query.py). */
+export type RpmFiles = Readonly<Record<string, readonly [owner: string, sha256?: string]>>;
 
 /**
- * What dpkg's database in a tree says about files: whose each is, and what it was when it was unpacked. It is part of the
+ * What dpkg's or rpm's database in a tree says about files: whose each is, and what it was when it was unpacked. It is part of the
  * tree: a provisioner that means harm can change it, so that this only tells what is harmless from what was overlooked.
  */
 export class PackagedFiles {
@@ -11,11 +14,19 @@ export class PackagedFiles {
   readonly #folders = new Map<string, string>();
   /** MD5 by path of the packages that were asked about so far. */
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
+  /** Of rpm's packages. */
+  readonly #sha256 = new Map<string, string>();
   #overrides: ReadonlyMap<string, number> | undefined;
   #conffiles: ReadonlyMap<string, string> | undefined;
 
-  constructor(tree: VettedTree) {
+  /** `rpmFiles`: what rpm's database in the tree tells, where that has the packages. */
+  constructor(tree: VettedTree, rpmFiles?: RpmFiles) {
     this.#tree = tree;
+    for (const [path, [owner, sha256]] of Object.entries(rpmFiles ?? {})) {
+      const real = this.#canonical(bytesOf(path));
+      this.#owners.set(real, owner);
+      if (sha256 !== undefined) this.#sha256.set(real, sha256);
+    }
     for (const name of tree.names(info)) {
       if (!name.endsWith('.list')) continue;
       const owner = name.slice(0, -'.list'.length);
@@ -38,6 +49,8 @@ export class PackagedFiles {
   isUnchanged({path}: Entry): boolean {
     const owner = this.ownerOf(path);
     if (owner === undefined) return false;
+    const sha256 = this.#sha256.get(path);
+    if (sha256 !== undefined) return sha256 === this.#tree.sha256(path);
     const packaged = this.#digestsOf(owner).get(path) ?? this.#conffileDigests().get(path);
     return packaged !== undefined && packaged === this.#tree.md5(path);
   }

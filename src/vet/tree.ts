@@ -126,6 +126,13 @@ export class VettedTree {
       .digest('hex');
   }
 
+  /** The same, as rpm has digests. */
+  sha256(path: string): string {
+    return createHash('sha256')
+      .update(this.#bytes(path, undefined) ?? '')
+      .digest('hex');
+  }
+
   /** All bytes of a file, unless `refuse` says after the first of them that they are not wanted. */
   #bytes(path: string, refuse: ((beginning: Buffer) => boolean) | undefined): Buffer | undefined {
     const file = openSync(this.#place(path), openFlags);

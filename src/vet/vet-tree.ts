@@ -6,7 +6,7 @@ import {capabilityWords} from './capabilities.ts';
 import type {Look} from './check.ts';
 import {checks} from './checks.ts';
 import {checkNames, type Finding, type Findings, findingsVersion, type Remark} from './finding.ts';
-import {PackagedFiles} from './packages.ts';
+import {PackagedFiles, type RpmFiles} from './packages.ts';
 import {type Entry, VettedTree} from './tree.ts';
 
 export interface VetRequest {
@@ -18,17 +18,19 @@ export interface VetRequest {
   /** Extended attributes, `name=hex`, by path relative to the tree. */
   readonly xattrs: ReadonlyMap<string, readonly string[]>;
   readonly strangers: Look['strangers'];
+  /** The database of packages in the tree, where it is rpm's. */
+  readonly rpmFiles?: RpmFiles;
 }
 
 /** Looks for all that should not be in a tree: one walk, in which a file is read at most once. */
-export function vetTree({root, expected, layers, xattrs, strangers}: VetRequest): Findings {
+export function vetTree({root, expected, layers, xattrs, strangers, rpmFiles}: VetRequest): Findings {
   const tree = new VettedTree(root);
   let now: Entry | undefined;
   let text: string | undefined;
   let isRead = false;
   const look: Look = {
     tree,
-    packaged: new PackagedFiles(tree),
+    packaged: new PackagedFiles(tree, rpmFiles),
     expected,
     users: accountsOf(tree),
     capabilities: capabilityWords(xattrs),

@@ -23,7 +23,7 @@ export function wantedProperties(wanted: Wanted): RemoteProperties {
   const {encrypted, iops, throughput, imds, tpm, launch_permissions: permissions} = register;
   const description = register.description ?? wanted.image.description;
   const text: Readonly<Record<string, string | undefined>> = {
-    architecture: 'x86_64',
+    architecture: ec2Architecture(wanted.image),
     'boot-mode': bootMode(wanted),
     description: description === '' ? undefined : description?.replaceAll(/\s+/g, ' ').slice(0, 255),
     'ena-support': 'true',
@@ -48,9 +48,14 @@ export function wantedProperties(wanted: Wanted): RemoteProperties {
 }
 
 /** What boots under both is preferred to boot by UEFI. */
-export function bootMode({options, register}: Wanted): 'uefi-preferred' | 'uefi' | 'legacy-bios' {
+export function bootMode({image, options, register}: Wanted): 'uefi-preferred' | 'uefi' | 'legacy-bios' {
   const usual = {bios: 'legacy-bios', uefi: 'uefi', both: 'uefi-preferred'} as const;
-  return register.boot_mode ?? usual[options.firmware];
+  return register.boot_mode ?? (image.os.architecture === 'arm64' ? 'uefi' : usual[options.firmware]);
+}
+
+/** EC2's word for an architecture (RegisterImage, Architecture). */
+export function ec2Architecture({os}: Image): 'x86_64' | 'arm64' {
+  return os.architecture === 'arm64' ? 'arm64' : 'x86_64';
 }
 
 /** The same of an AMI that is there, without its permissions: these have to be asked for one by one. */

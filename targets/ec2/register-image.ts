@@ -6,7 +6,7 @@ import {waitForAmi} from './copies.ts';
 import {listAmis} from './describe.ts';
 import {directSnapshot} from './direct-snapshot.ts';
 import {importedSnapshot} from './import-tasks.ts';
-import {bootMode, rootDeviceName} from './properties.ts';
+import {bootMode, ec2Architecture, rootDeviceName} from './properties.ts';
 import type {Session} from './session.ts';
 import {markOf, ownTags, tagsOf} from './tags.ts';
 
@@ -50,7 +50,7 @@ async function callRegister(session: Session, SnapshotId: string): Promise<strin
           Name: request.name,
           Description: properties['description'],
           // The defaults are i386 and paravirtual.
-          Architecture: 'x86_64',
+          Architecture: ec2Architecture(wanted.image),
           VirtualizationType: 'hvm',
           EnaSupport: true,
           BootMode: bootMode(wanted),

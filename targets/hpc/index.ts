@@ -3,6 +3,7 @@ import {join} from 'node:path';
 import {packageRoot} from '../../src/package-root.ts';
 import {parseSize} from '../../src/size.ts';
 import type {Image, JsonObject} from '../../src/spec/image.ts';
+import {packagesFor} from '../../src/spec/package-names.ts';
 import {
   type AdaptPlan,
   type BootPlan,
@@ -11,6 +12,7 @@ import {
   type Target,
   type TargetFile,
 } from '../contract.ts';
+import {withConsoles} from '../shared/console.ts';
 import {ipxeScript, pxelinuxConfig} from './boot-scripts.ts';
 
 /**
@@ -22,9 +24,16 @@ export const target: Target = {name: 'hpc', version: 1, adapt, pack, boot};
 const defaultTestMemoryMiB = 2048;
 
 function adapt(image: Image): AdaptPlan {
+  const named = (word: string): readonly string[] => packagesFor(image.os, word);
   return {
-    packages: ['systemd-sysv', 'dbus', 'udev', 'iproute2', 'openssh-server', 'chrony'],
-    initramfsPackages: ['initramfs-tools', 'live-boot', 'live-boot-initramfs-tools', 'busybox', 'zstd'],
+    packages: ['systemd-sysv', 'dbus', 'udev', 'iproute2', 'openssh-server', 'chrony'].flatMap(named),
+    initramfsPackages: [
+      'initramfs-tools',
+      'live-boot',
+      'live-boot-initramfs-tools',
+      'busybox',
+      'zstd',
+    ].flatMap(named),
     files: [
       file('/etc/systemd/network/80-fgimage-ethernet.network', 'ethernet.network'),
       file('/etc/systemd/system/systemd-networkd-wait-online.service.d/10-fgimage.conf', 'wait-online.conf'),
@@ -66,7 +75,7 @@ function pack(image: Image, options: JsonObject): NetbootPackPlan {
   if (compression !== 'zstd' && compression !== 'xz' && compression !== 'gzip') {
     throw new Error(`Unchecked option compression: ${JSON.stringify(compression)}`);
   }
-  const cmdline = [baseCmdline, image.kernel.cmdline, options['cmdline']]
+  const cmdline = [withConsoles(baseCmdline, image), image.kernel.cmdline, options['cmdline']]
     .filter((part) => typeof part === 'string')
     .join(' ');
   const script = {files: netbootFiles, cmdline, ...(typeof baseUrl === 'string' && {baseUrl})};

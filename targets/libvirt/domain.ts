@@ -1,3 +1,4 @@
+import type {Os} from '../../src/spec/image.ts';
 import type {Firmware} from '../contract.ts';
 import {xmlText} from '../shared/xml.ts';
 
@@ -15,6 +16,7 @@ export interface Domain {
   readonly disk: string;
   /** The release's code name. */
   readonly os: string;
+  readonly architecture: Os['architecture'];
 }
 
 /** Names of libosinfo's database (https://libosinfo.org), which virt-manager and virt-install read. */
@@ -22,11 +24,23 @@ const osIds: Readonly<Record<string, string>> = {
   bullseye: 'http://debian.org/debian/11',
   bookworm: 'http://debian.org/debian/12',
   trixie: 'http://debian.org/debian/13',
+  forky: 'http://debian.org/debian/testing',
+  sid: 'http://debian.org/debian/testing',
+  jammy: 'http://ubuntu.com/ubuntu/22.04',
+  noble: 'http://ubuntu.com/ubuntu/24.04',
+  resolute: 'http://ubuntu.com/ubuntu/26.04',
 };
+
+/** `virt` is the one kind of machine of arm64; what its interrupt controller is called differs, and libvirt chooses it. */
+const machines = {
+  amd64: {type: "arch='x86_64' machine='q35'", features: '<acpi/>\n    <apic/>'},
+  arm64: {type: "arch='aarch64' machine='virt'", features: '<acpi/>\n    <gic/>'},
+} as const;
 
 /** A domain (https://libvirt.org/formatdomain.html): virtio, a serial console, and a channel for QEMU's guest agent. */
 export function domainXml(domain: Domain): string {
   const {name, uuid, type, cpus, memoryMiB, network, firmware, format, disk, os} = domain;
+  const machine = machines[domain.architecture];
   const cpu = type === 'kvm' ? "<cpu mode='host-passthrough' migratable='on'/>" : "<cpu mode='maximum'/>";
   return `<domain type='${type}'>
   <name>${xmlText(name)}</name>
@@ -39,12 +53,11 @@ export function domainXml(domain: Domain): string {
   <memory unit='MiB'>${memoryMiB}</memory>
   <vcpu>${cpus}</vcpu>
   <os${firmware === 'uefi' ? " firmware='efi'" : ''}>
-    <type arch='x86_64' machine='q35'>hvm</type>
+    <type ${machine.type}>hvm</type>
     <boot dev='hd'/>
   </os>
   <features>
-    <acpi/>
-    <apic/>
+    ${machine.features}
   </features>
   ${cpu}
   <clock offset='utc'/>

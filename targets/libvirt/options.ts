@@ -31,9 +31,10 @@ export function domainOf(image: Image, options: JsonObject): Domain {
     cpus,
     memoryMiB: Math.ceil(memoryBytes / (1 << 20)),
     network,
-    firmware: firmwareOf(options),
+    firmware: image.os.architecture === 'arm64' ? 'uefi' : firmwareOf(options),
     format,
     disk: `${usualPool}/${called}.${format}`,
     os: image.os.release,
+    architecture: image.os.architecture,
   };
 }

@@ -146,7 +146,7 @@ const filters = {own: -3, all: -2} as const;
 
 function wantedVmTemplate(
   settings: RegisterSettings,
-  {name, mark, options}: Pick<RegistrarRequest, 'name' | 'mark' | 'options' | 'image'>,
+  {name, mark, options, image}: Pick<RegistrarRequest, 'name' | 'mark' | 'options' | 'image'>,
 ): WantedVmTemplate | undefined {
   const {template, devPrefix, description} = settings;
   if (template === undefined) return undefined;
@@ -158,6 +158,7 @@ function wantedVmTemplate(
     devPrefix,
     mark,
     needsUefi: options['firmware'] === 'uefi',
+    architecture: image.os.architecture,
     ...(description === undefined ? {} : {description}),
   };
 }

@@ -1,4 +1,6 @@
 import {createHash} from 'node:crypto';
+import {machineOf} from '../../src/spec/distributions.ts';
+import type {Os} from '../../src/spec/image.ts';
 import type {Mark} from '../registrar.ts';
 import {
   type OneObject,
@@ -19,6 +21,7 @@ export interface WantedVmTemplate {
   readonly description?: string;
   /** The disk boots under UEFI only. */
   readonly needsUefi: boolean;
+  readonly architecture: Os['architecture'];
   readonly mark: Mark;
 }
 
@@ -32,7 +35,9 @@ export function vmTemplateWord(wanted: WantedVmTemplate): string {
 export function vmTemplateEntries(wanted: WantedVmTemplate, imageId: number): TemplateEntries {
   const {settings, devPrefix, description, needsUefi, mark} = wanted;
   const {cpu, vcpu, memoryMiB, networks, machine, hasGraphics, context} = settings;
-  const firmware = settings.firmware ?? (needsUefi ? 'UEFI' : undefined);
+  const isArm = wanted.architecture === 'arm64';
+  const kind = machine ?? (isArm ? 'virt' : undefined);
+  const firmware = settings.firmware ?? (isArm || needsUefi ? 'UEFI' : undefined);
   return [
     ['CPU', String(cpu)],
     ['VCPU', vcpu === undefined ? '' : String(vcpu)],
@@ -42,8 +47,8 @@ export function vmTemplateEntries(wanted: WantedVmTemplate, imageId: number): Te
     [
       'OS',
       {
-        ARCH: 'x86_64',
-        ...(machine === undefined ? {} : {MACHINE: machine}),
+        ARCH: machineOf(wanted.architecture),
+        ...(kind === undefined ? {} : {MACHINE: kind}),
         ...(firmware === undefined ? {} : {FIRMWARE: firmware}),
       },
     ],

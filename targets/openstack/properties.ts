@@ -1,4 +1,5 @@
 import {parseSize} from '../../src/size.ts';
+import {machineOf, versionOf} from '../../src/spec/distributions.ts';
 import type {Image, JsonObject, JsonValue} from '../../src/spec/image.ts';
 import {markNames, type PropertyChange, type RemoteProperties} from '../registrar.ts';
 import {firmwareOf} from '../shared/disk.ts';
@@ -61,27 +62,25 @@ export function membersOf({members}: JsonObject): readonly string[] | undefined 
   return members.filter((member) => typeof member === 'string').toSorted();
 }
 
-const releaseVersions: Readonly<Record<string, string>> = {bullseye: '11', bookworm: '12', trixie: '13'};
-const architectures: Readonly<Record<string, string>> = {amd64: 'x86_64'};
-
 /** What Nova should know of an image of ours (Glance, "Useful image properties"). */
 function usualProperties({os}: Image, options: JsonObject): Readonly<Record<string, JsonValue>> {
-  const firmware = firmwareOf(options);
+  const isArm = os.architecture === 'arm64';
+  const firmware = isArm ? 'uefi' : firmwareOf(options);
   const [format] = Array.isArray(options['format'])
     ? (options['format'] as JsonValue[])
     : [options['format']];
   return {
-    architecture: architectures[os.architecture] ?? os.architecture,
+    architecture: machineOf(os.architecture),
     os_type: 'linux',
     os_distro: os.distribution,
-    os_version: releaseVersions[os.release] ?? os.release,
+    os_version: versionOf(os),
     // cloud-init's usual user.
     os_admin_user: os.distribution,
     hw_disk_bus: 'virtio',
     hw_vif_model: 'virtio',
     // A disk for both boots under whichever the cloud prefers.
     ...(firmware === 'both' ? {} : {hw_firmware_type: firmware}),
-    ...(firmware === 'uefi' ? {hw_machine_type: 'q35'} : {}),
+    ...(firmware === 'uefi' ? {hw_machine_type: isArm ? 'virt' : 'q35'} : {}),
     ...(options['guest_agent'] === true ? {hw_qemu_guest_agent: 'yes'} : {}),
     ...(format === 'vmdk' ? {vmware_disktype: 'streamOptimized'} : {}),
   };

@@ -37,7 +37,12 @@ export const target: Target = {
 
 /** The VMware data source came with cloud-init 21.3. NoCloud is for a seed disk, as with VirtualBox. */
 function datasourcesOf({os}: Image): readonly string[] {
-  return [...(os.release === 'bullseye' ? [] : ['VMware']), 'OVF', 'NoCloud', 'None'];
+  return [
+    ...(os.distribution === 'debian' && os.release === 'bullseye' ? [] : ['VMware']),
+    'OVF',
+    'NoCloud',
+    'None',
+  ];
 }
 
 /** The descriptor is first, so that who reads the archive as a stream knows what comes (DSP0243 2.0.1, 6.3). */
@@ -61,12 +66,16 @@ function manifest(files: readonly string[]): string {
   return files.map((file) => `SHA256(${file})= {{sha256:${file}}}\n`).join('');
 }
 
-/** The newest name of Debian that the hosts which are in use know. */
+/** The newest names that the hosts which are in use know: releases of Debian, Ubuntu as a whole. */
 const guestIds: Readonly<Record<string, string>> = {
-  bullseye: 'debian11_64Guest',
-  bookworm: 'debian12_64Guest',
-  trixie: 'debian12_64Guest',
+  'debian bullseye': 'debian11_64Guest',
+  debian: 'debian12_64Guest',
+  ubuntu: 'ubuntu64Guest',
 };
+
+function guestIdOf({os: {distribution, release}}: Image): string {
+  return guestIds[`${distribution} ${release}`] ?? guestIds[distribution] ?? 'otherLinux64Guest';
+}
 
 function machineOf(image: Image, options: JsonObject, diskFile: string): OvfMachine {
   const {ovf_version: version, cpus, hardware_version: hardwareVersion, network_adapter: adapter} = options;
@@ -91,7 +100,7 @@ function machineOf(image: Image, options: JsonObject, diskFile: string): OvfMach
     memoryMiB: Math.ceil(memoryBytes / (1 << 20)),
     hardwareVersion,
     firmware: firmwareOf(options),
-    guestId: typeof guestId === 'string' ? guestId : (guestIds[image.os.release] ?? 'otherLinux64Guest'),
+    guestId: typeof guestId === 'string' ? guestId : guestIdOf(image),
     network,
     networkAdapter: adapter,
     product: typeof product === 'string' ? product : image.name,

@@ -1,6 +1,8 @@
 import type {Image} from '../../src/spec/image.ts';
+import {packagesFor} from '../../src/spec/package-names.ts';
 import type {AdaptPlan, TargetFile} from '../contract.ts';
 import {fileFrom} from './files.ts';
+import {isRpmGuest, rpmGuest} from './rpm-guest.ts';
 
 export interface CloudGuest {
   readonly image: Image;
@@ -24,8 +26,11 @@ export interface CloudGuest {
  * root that grows, Debian's own packages of the boot loader, and cloud-init for its identity.
  */
 export function cloudGuest(guest: CloudGuest): AdaptPlan {
+  if (isRpmGuest(guest)) return rpmGuest(guest);
   const {image, datasources, packages = [], files = [], enable = []} = guest;
-  const isBullseye = image.os.release === 'bullseye';
+  const named = (word: string): readonly string[] => packagesFor(image.os, word);
+  // In older releases it is a part of the systemd package.
+  const resolved = named('systemd-resolved');
   return {
     packages: [
       ...(datasources === undefined ? [] : ['cloud-init']),
@@ -36,14 +41,13 @@ export function cloudGuest(guest: CloudGuest): AdaptPlan {
       'chrony',
       'openssh-server',
       ...loaderPackages(guest),
-      // Until Debian 12 it is a part of the systemd package.
-      ...(isBullseye ? [] : ['systemd-resolved']),
+      ...resolved,
       ...packages,
-    ],
+    ].flatMap(named),
     initramfsPackages: [],
     initramfsFiles: [],
     files: [
-      ...(datasources === undefined ? [] : cloudInitFiles(guest, datasources, isBullseye)),
+      ...(datasources === undefined ? [] : cloudInitFiles(guest, datasources)),
       fileFrom('shared/files/ethernet.network', '/etc/systemd/network/90-fgimage-ethernet.network'),
       fileFrom(
         'shared/files/wait-online.conf',
@@ -56,7 +60,7 @@ export function cloudGuest(guest: CloudGuest): AdaptPlan {
     services: {
       enable: [
         'systemd-networkd.service',
-        ...(isBullseye ? ['systemd-resolved.service'] : []),
+        ...(resolved.length === 0 ? ['systemd-resolved.service'] : []),
         'chrony.service',
         'ssh.service',
         ...enable,
@@ -69,9 +73,7 @@ export function cloudGuest(guest: CloudGuest): AdaptPlan {
 
 function loaderPackages({image, loader}: CloudGuest): readonly string[] {
   if (loader === 'site') return [];
-  if (image.storage.loader !== 'systemd-boot') return ['grub-cloud-amd64'];
-  // In Debian 11 it is a part of the systemd package.
-  return image.os.release === 'bullseye' ? [] : ['systemd-boot'];
+  return packagesFor(image.os, image.storage.loader === 'systemd-boot' ? 'systemd-boot' : 'grub');
 }
 
 /** What checks the image's file systems and lets them grow. */
@@ -93,15 +95,17 @@ function loaderFiles({image, target, cmdline, loader}: CloudGuest): readonly Tar
       permissions: '0644',
     },
     // Tells grub-cloud-amd64 that this is an installed disk: from now on its upgrades install GRUB into it.
-    {path: '/etc/grub.d/enable_cloud', content: '', permissions: '0644'},
+    ...(packagesFor(image.os, 'grub').includes('grub-cloud-amd64')
+      ? [{path: '/etc/grub.d/enable_cloud', content: '', permissions: '0644'}]
+      : []),
   ];
 }
 
 function cloudInitFiles(
-  {target, cloudConfig = ''}: CloudGuest,
+  {image: {os}, target, cloudConfig = ''}: CloudGuest,
   datasources: readonly string[],
-  isBullseye: boolean,
 ): readonly TargetFile[] {
+  const isBullseye = os.distribution === 'debian' && os.release === 'bullseye';
   return [
     {
       path: '/etc/cloud/cloud.cfg.d/90-fgimage.cfg',

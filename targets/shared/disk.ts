@@ -10,6 +10,7 @@ import type {
   Platform,
   StorageLayout,
 } from '../contract.ts';
+import {withConsoles} from './console.ts';
 
 /**
  * What targets with a disk have in common: `storage` of the spec and the options of `disk-schema.ts` as a plan. The
@@ -34,10 +35,11 @@ export function diskPlan(request: DiskRequest): DiskPackPlan {
   const {image, options, outputs = formatOutputs(options['format'])} = request;
   const loader = image.storage.loader ?? 'grub';
   const firmware = firmwareOf(options, request.firmware);
+  // systemd-boot is for UEFI only, and so are machines of arm64.
+  const isUefi = loader === 'systemd-boot' || image.os.architecture === 'arm64';
   return {
     kind: 'disk',
-    // systemd-boot is for UEFI only.
-    firmware: loader === 'systemd-boot' && firmware === 'both' ? 'uefi' : firmware,
+    firmware: isUefi && firmware === 'both' ? 'uefi' : firmware,
     loader,
     cmdline: diskCmdline(request),
     storage: {...storageOf(image, options), ...request.storage},
@@ -47,7 +49,7 @@ export function diskPlan(request: DiskRequest): DiskPackPlan {
 
 /** The kernel command line: the infrastructure's, the image's, the target's. */
 export function diskCmdline({image, options, cmdline = serialConsole}: DiskRequest): string {
-  return [cmdline, image.kernel.cmdline, options['cmdline']]
+  return [withConsoles(cmdline, image), image.kernel.cmdline, options['cmdline']]
     .filter((part) => typeof part === 'string')
     .join(' ');
 }

@@ -5,6 +5,14 @@ import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {join} from 'node:path';
 
+/** One suite of an archive. */
+export interface Suite {
+  /** Further fields of its Release file. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Paths of packages in the archive, by component. */
+  readonly components: Readonly<Record<string, readonly string[]>>;
+}
+
 /** A package archive of the test's own: signed, served over HTTP, and changed while builds look on. */
 export class LocalArchive {
   readonly folder: string;
@@ -63,22 +71,32 @@ export class LocalArchive {
   /** Writes the indexes of what lies in the pool, but for what `hidden` names, and signs them. */
   publish(hidden: readonly string[] = []): void {
     const names = readdirSync(this.path('pool')).filter((name) => !hidden.includes(`pool/${name}`));
-    const index = names.sort().map((name) => this.#stanza(`pool/${name}`));
-    const suite = this.path('dists/stable');
-    mkdirSync(join(suite, 'main/binary-amd64'), {recursive: true});
-    const packages = `${index.join('\n')}\n`;
-    writeFileSync(join(suite, 'main/binary-amd64/Packages'), packages);
-    const digest = createHash('sha256').update(packages).digest('hex');
+    this.publishSuite('stable', {
+      fields: {Origin: 'Test', Label: 'Test'},
+      components: {main: names.sort().map((name) => `pool/${name}`)},
+    });
+  }
+
+  /** Writes the index of a suite: what lies at which path of the archive, by component; signs it. */
+  publishSuite(name: string, {fields, components}: Suite): void {
+    const suite = this.path(`dists/${name}`);
+    const indexes = Object.entries(components).map(([component, paths]) => {
+      const path = `${component}/binary-amd64/Packages`;
+      const packages = paths.map((one) => `${this.#stanza(one)}\n`).join('');
+      mkdirSync(join(suite, component, 'binary-amd64'), {recursive: true});
+      writeFileSync(join(suite, path), packages);
+      const digest = createHash('sha256').update(packages).digest('hex');
+      return ` ${digest} ${String(Buffer.byteLength(packages))} ${path}`;
+    });
     const release = [
-      'Origin: Test',
-      'Label: Test',
-      'Suite: stable',
-      'Codename: stable',
+      ...Object.entries(fields).map(([field, value]) => `${field}: ${value}`),
+      `Suite: ${name}`,
+      `Codename: ${name}`,
       `Date: ${new Date().toUTCString()}`,
       'Architectures: amd64 all',
-      'Components: main',
+      `Components: ${Object.keys(components).join(' ')}`,
       'SHA256:',
-      ` ${digest} ${String(Buffer.byteLength(packages))} main/binary-amd64/Packages`,
+      ...indexes,
       '',
     ];
     writeFileSync(join(suite, 'Release'), release.join('\n'));

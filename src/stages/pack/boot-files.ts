@@ -1,7 +1,9 @@
 import {mkdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {gunzipSync} from 'node:zlib';
 import type {DiskPackPlan} from '../../../targets/contract.ts';
 import {packageRoot} from '../../package-root.ts';
+import type {PackedSystem} from '../../plan/packed-system.ts';
 import type {Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
 import type {Bind} from '../../sandbox/sandbox.ts';
@@ -10,14 +12,26 @@ import {requiredInput} from '../inputs.ts';
 import type {StageContext} from '../stage.ts';
 import {runInTree, scratchFile, sourceDateEpoch} from '../tree.ts';
 import {settleTimes} from './boot-layer.ts';
+import type {BootNames} from './boot-names.ts';
 import {fstab} from './fstab.ts';
-import {coreConfig, coreModules, espGrubConfig, type GrubPlace, grubConfig} from './grub.ts';
+import {
+  coreConfig,
+  coreModules,
+  espGrubConfig,
+  type GrubConfig,
+  type GrubPlace,
+  grubConfig,
+  loaderEntry,
+} from './grub.ts';
 import type {DiskParts, Volume} from './layout.ts';
-import {writeUnifiedKernel} from './uki.ts';
+import {efiNamesOf} from './system.ts';
+import {type UkiSection, writeUnifiedKernel} from './uki.ts';
 
 /** A disk while it is packed. */
 export interface DiskJob {
   readonly plan: DiskPackPlan;
+  readonly system: PackedSystem;
+  readonly names: BootNames;
   readonly parts: DiskParts;
   /** Kernel versions in the tree, the newest first. */
   readonly kernels: readonly string[];
@@ -39,7 +53,7 @@ export async function makeBootFiles(
   context: StageContext,
   job: DiskJob,
 ): Promise<Result<void, StageFailure>> {
-  const {plan, parts} = job;
+  const {plan, parts, system} = job;
   const out = join(context.work, bootFolder);
   for (const folder of [bootLayer(context), out]) mkdirSync(folder);
   const inLayer: StageContext = {...context, output: bootLayer(context)};
@@ -70,11 +84,13 @@ export async function makeBootFiles(
       '/run/fgimage/out',
       plan.loader,
       plan.firmware,
+      efiNamesOf(system).suffix,
       coreModules(place).join(' '),
       ...mountPoints(parts).map(({path}) => path),
     ],
     writable: true,
     binds,
+    env: {FAMILY: job.names.hasEntries ? 'rpm' : 'deb', VENDOR: system.efi_vendor},
     hint: 'The boot loader comes from the packages of the target: was one of them in remove_packages?',
   });
   if (!made.ok) return made;
@@ -119,26 +135,35 @@ function isBelow(path: string, folder: string): boolean {
 }
 
 function textChanges(job: DiskJob): readonly Change[] {
-  const {plan, parts, kernels} = job;
-  const place = grubPlace(job);
+  const {plan, parts, kernels, system} = job;
+  const {names} = job;
+  const config: GrubConfig = {
+    ...grubPlace(job),
+    rootUuid: rootOf(parts).uuid,
+    cmdline: plan.cmdline,
+    kernels,
+    title: system.title,
+    menuClass: system.efi_vendor,
+    serial: system.architecture === 'amd64',
+  };
   return [
     textFile('/etc/fstab', fstab(parts)),
     ...(plan.loader === 'grub'
       ? [
-          textFile(
-            '/boot/grub/grub.cfg',
-            grubConfig({
-              ...place,
-              rootUuid: rootOf(parts).uuid,
-              cmdline: plan.cmdline,
-              kernels,
-              title: 'Debian GNU/Linux',
-            }),
-            '0444',
-          ),
+          textFile(`/boot/${names.grub}/grub.cfg`, grubConfig(config), names.hasEntries ? '0600' : '0444'),
+          ...(names.hasEntries ? loaderEntries(job, {...config, names}) : []),
         ]
       : []),
     ...(plan.loader === 'systemd-boot' ? kernelInstall(job) : []),
+  ];
+}
+
+/** The kernels of now in the menu, and what kernel-install(8) gives those to come. */
+function loaderEntries(job: DiskJob, config: GrubConfig & {readonly names: BootNames}): readonly Change[] {
+  const entries = job.kernels.map((version) => loaderEntry(version, config));
+  return [
+    ...entries.map(({fileName, content}) => textFile(`/boot/loader/entries/${fileName}`, content)),
+    textFile('/etc/kernel/cmdline', `${kernelCmdline(job)}\n`),
   ];
 }
 
@@ -159,13 +184,14 @@ function kernelCmdline({plan, parts}: Pick<DiskJob, 'plan' | 'parts'>): string {
   return `root=UUID=${rootOf(parts).uuid} ro ${plan.cmdline}`;
 }
 
-function grubPlace({plan: {storage}, parts}: DiskJob): GrubPlace {
+function grubPlace({plan: {storage}, parts, names}: DiskJob): GrubPlace {
   const boot = parts.volumes.find(({path}) => path === '/boot');
   const {uuid, filesystem} = boot ?? rootOf(parts);
   return {
     bootUuid: uuid,
     filesystem,
     folder: boot === undefined ? '/boot' : '',
+    names,
     table: storage.table === 'mbr' ? 'mbr' : 'gpt',
   };
 }
@@ -181,7 +207,7 @@ const loaderConfig = 'timeout 1\n';
 function makeUnifiedKernels(context: StageContext, job: DiskJob): void {
   const at = (name: string): string => join(context.work, bootFolder, name);
   scratchFile(context, `${bootFolder}/loader.conf`, loaderConfig);
-  const stub = readFileSync(at('linuxx64.efi.stub'));
+  const stub = readFileSync(at(`linux${efiNamesOf(job.system).suffix}.efi.stub`));
   for (const version of job.kernels)
     writeUnifiedKernel(at(unifiedKernel(version)), {
       stub,
@@ -190,29 +216,42 @@ function makeUnifiedKernels(context: StageContext, job: DiskJob): void {
         {name: '.cmdline', bytes: Buffer.from(kernelCmdline(job))},
         {name: '.uname', bytes: Buffer.from(version)},
         {name: '.initrd', file: join(initramfsFolder(context) ?? '', `initrd.img-${version}`)},
-        {name: '.linux', file: at(`vmlinuz-${version}`)},
+        kernelSection(at(`vmlinuz-${version}`)),
       ],
     });
 }
+
+/** A kernel of arm64 does not unpack itself: GRUB does it, systemd's stub does not. */
+function kernelSection(path: string): UkiSection {
+  const bytes = readFileSync(path);
+  const isPacked = bytes.readUInt16BE(0) === gzipMagic;
+  return isPacked ? {name: '.linux', bytes: gunzipSync(bytes)} : {name: '.linux', file: path};
+}
+
+/** RFC 1952, 2.3.1. */
+const gzipMagic = 0x1f8b;
 
 function unifiedKernel(version: string): string {
   return `fgimage-${version}.efi`;
 }
 
 /** What the EFI system partition holds, in this order. */
-export function espFiles({plan, kernels}: DiskJob): readonly EspFile[] {
+export function espFiles({plan, kernels, system}: DiskJob): readonly EspFile[] {
   const file = (from: string, to: string): EspFile => ({from: join(bootFolder, from), to});
+  const {suffix, removable} = efiNamesOf(system);
+  const [shim, grub, systemdBoot] = [`shim${suffix}.efi`, `grub${suffix}.efi`, `systemd-boot${suffix}.efi`];
+  const vendor = `/EFI/${system.efi_vendor}`;
   if (plan.loader === 'grub')
     return [
-      file('shimx64.efi', '/EFI/BOOT/BOOTX64.EFI'),
-      file('grubx64.efi', '/EFI/BOOT/grubx64.efi'),
-      file('shimx64.efi', '/EFI/debian/shimx64.efi'),
-      file('grubx64.efi', '/EFI/debian/grubx64.efi'),
-      file('grub.cfg', '/EFI/debian/grub.cfg'),
+      file(shim, removable),
+      file(grub, `/EFI/BOOT/${grub}`),
+      file(shim, `${vendor}/${shim}`),
+      file(grub, `${vendor}/${grub}`),
+      file('grub.cfg', `${vendor}/grub.cfg`),
     ];
   return [
-    file('systemd-bootx64.efi', '/EFI/BOOT/BOOTX64.EFI'),
-    file('systemd-bootx64.efi', '/EFI/systemd/systemd-bootx64.efi'),
+    file(systemdBoot, removable),
+    file(systemdBoot, `/EFI/systemd/${systemdBoot}`),
     ...kernels.map((version) => file(unifiedKernel(version), `/EFI/Linux/${unifiedKernel(version)}`)),
     file('loader.conf', '/loader/loader.conf'),
   ];

@@ -8,6 +8,7 @@ import {runTool} from '../tool.ts';
 import {scratchFile} from '../tree.ts';
 import {writeBiosBoot} from './boot-code.ts';
 import {bootLayer, type DiskJob, espFiles, makeBootFiles, maskOthers} from './boot-files.ts';
+import {bootNames} from './boot-names.ts';
 import {writeEsp} from './esp.ts';
 import {writeFileSystem} from './file-system.ts';
 import {packIdentity} from './identity.ts';
@@ -17,6 +18,7 @@ import {type Content, measureTree, withLayer} from './measure.ts';
 import {writeOutputs} from './outputs.ts';
 import {type PlacedPartition, sfdiskScript} from './partitions.ts';
 import {swapHeader} from './swap.ts';
+import {systemOf} from './system.ts';
 
 /** The disk while it is written, in the work folder. */
 const disk = 'disk.raw';
@@ -40,12 +42,15 @@ export const runDiskPack: StageRunner = async (context) => {
   if (!measured.ok) return fail({failure: measured.error});
   const {kernels, packages} = inventory.value;
   if (plan.loader === 'systemd-boot' && plan.firmware !== 'uefi') return fail({failure: needsUefi()});
+  if (plan.loader !== 'none' && plan.firmware !== 'uefi' && systemOf(context).architecture === 'arm64')
+    return fail({failure: armNeedsUefi()});
 
-  const job: DiskJob = {plan, kernels, parts};
+  const job: DiskJob = {plan, kernels, parts, system: systemOf(context), names: bootNames(context)};
   const boot = await makeBootFiles(context, job);
   if (!boot.ok) return fail({failure: boot.error});
   const content = withLayer(measured.value, bootLayer(context));
-  const placed = placeDisk({plan, parts, identity, content});
+  const {architecture} = job.system;
+  const placed = placeDisk({plan, parts, identity, content, architecture});
   if (!placed.ok) return fail({failure: placed.error});
 
   const {sizeBytes} = placed.value;
@@ -164,6 +169,14 @@ function partitionNamed(partitions: readonly PlacedPartition[], wanted: string):
   const found = partitions.find(({name}) => name === wanted);
   if (found === undefined) throw new Error(`The disk has no partition ${wanted}`);
   return found;
+}
+
+function armNeedsUefi(): StageFailure {
+  return {
+    reason: 'refused',
+    message: 'Machines of arm64 have no BIOS, and the disk is to boot under one',
+    hint: 'Write `firmware: uefi` in the target',
+  };
 }
 
 function needsUefi(): StageFailure {

@@ -1,4 +1,5 @@
 import type {Filesystem} from '../../../targets/contract.ts';
+import {type BootNames, debianNames} from './boot-names.ts';
 
 /**
  * GRUB written into a disk image by hand, as grub-bios-setup(8) would do it on a device: the boot sector is told where
@@ -46,6 +47,8 @@ export interface GrubPlace {
   readonly filesystem: Filesystem;
   /** Path of /boot in it. */
   readonly folder: '/boot' | '';
+  /** What GRUB and initial RAM disks are called there; absent: as Debian calls them. */
+  readonly names?: BootNames;
   readonly table: 'gpt' | 'mbr';
 }
 
@@ -54,6 +57,10 @@ export interface GrubConfig extends GrubPlace {
   readonly cmdline: string;
   readonly kernels: readonly string[];
   readonly title: string;
+  /** The class of its menu entries, which themes have icons for. */
+  readonly menuClass: string;
+  /** Whether GRUB has a serial port of its own; else it is the firmware's console that goes there. */
+  readonly serial: boolean;
 }
 
 const tableModules = {gpt: 'part_gpt', mbr: 'part_msdos'} as const;
@@ -69,37 +76,93 @@ export function coreModules({table, filesystem}: GrubPlace): readonly string[] {
   ];
 }
 
-/** /boot/grub/grub.cfg for the first boots; update-grub in the guest writes its own over it. */
+/** grub.cfg in GRUB's folder for the first boots; the guest writes its own over it. */
 export function grubConfig(config: GrubConfig): string {
-  const {rootUuid, bootUuid, folder, cmdline, kernels, title} = config;
+  const {bootUuid, folder, kernels, title, menuClass, serial, names = debianNames} = config;
   const entry = (
     version: string,
     name: string,
-  ): string => `menuentry '${name}' --class debian --class gnu-linux {
-\tlinux ${folder}/vmlinuz-${version} root=UUID=${rootUuid} ro ${cmdline}
-\tinitrd ${folder}/initrd.img-${version}
+  ): string => `menuentry '${name}' --class ${menuClass} --class gnu-linux {
+\tlinux ${folder}/vmlinuz-${version} ${kernelWords(config)}
+\tinitrd ${folder}/${names.initrd(version)}
 }
 `;
-  return `# Written by fgimage. update-grub replaces it from /etc/default/grub and /etc/default/grub.d.
+  const entries = kernels
+    .map((version, index) => entry(version, index === 0 ? title : `${title}, Linux ${version}`))
+    .join('');
+  return `# Written by fgimage. ${names.hasEntries ? 'grub2-mkconfig replaces it from /etc/default/grub' : 'update-grub replaces it from /etc/default/grub and /etc/default/grub.d'}.
 set default=0
 set timeout=1
-serial --unit=0 --speed=115200
-terminal_input console serial
-terminal_output console serial
-insmod ${tableModules[config.table]}
+${serial ? serialTerminal : ''}insmod ${tableModules[config.table]}
 insmod ${filesystemModules[config.filesystem]}
 search --no-floppy --fs-uuid --set=root ${bootUuid}
-${kernels.map((version, index) => entry(version, index === 0 ? title : `${title}, Linux ${version}`)).join('')}`;
+${names.hasEntries ? withLoaderEntries(entries) : entries}`;
 }
 
-/** What the core image of BIOS does first. */
-export function coreConfig({bootUuid, folder}: GrubPlace): string {
-  return `search.fs_uuid ${bootUuid} root
-set prefix=($root)${folder}/grub
+function kernelWords({rootUuid, cmdline}: Pick<GrubConfig, 'rootUuid' | 'cmdline'>): string {
+  return `root=UUID=${rootUuid} ro ${cmdline}`;
+}
+
+/**
+ * The menu of the entries in /boot/loader/entries, where kernel-install(8) adds later kernels, and the one that it notes
+ * down in grubenv first. A GRUB of BIOS without that command has the kernels of now; the signed one of UEFI has it built in.
+ */
+function withLoaderEntries(entries: string): string {
+  return `if [ -s $prefix/grubenv ]; then
+load_env
+fi
+if [ -n "\${saved_entry}" ]; then
+set default="\${saved_entry}"
+fi
+set entries=
+if [ "$grub_platform" = efi ]; then
+set entries=1
+fi
+if [ -f $prefix/i386-pc/blscfg.mod ]; then
+set entries=1
+fi
+if [ -n "$entries" ]; then
+insmod blscfg
+blscfg
+else
+${entries}fi
 `;
 }
 
-/** EFI/debian/grub.cfg on the ESP: leads the signed GRUB to the one beside the kernels. */
+/** An entry of the Boot Loader Specification as GRUB's blscfg reads it, and its name in /boot/loader/entries. */
+export function loaderEntry(
+  version: string,
+  config: GrubConfig & {readonly names: BootNames},
+): {readonly fileName: string; readonly content: string} {
+  const {folder, names, title, menuClass} = config;
+  return {
+    // No machine has this id: it stands for all that the image will be.
+    fileName: `${'f'.repeat(32)}-${version}.conf`,
+    content: `title ${title} (${version})
+version ${version}
+linux ${folder}/vmlinuz-${version}
+initrd ${folder}/${names.initrd(version)}
+options ${kernelWords(config)}
+grub_users $grub_users
+grub_arg --unrestricted
+grub_class ${menuClass}
+`,
+  };
+}
+
+const serialTerminal = `serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+`;
+
+/** What the core image of BIOS does first. */
+export function coreConfig({bootUuid, folder, names = debianNames}: GrubPlace): string {
+  return `search.fs_uuid ${bootUuid} root
+set prefix=($root)${folder}/${names.grub}
+`;
+}
+
+/** EFI/<vendor>/grub.cfg on the ESP: leads the signed GRUB to the one beside the kernels. */
 export function espGrubConfig(place: GrubPlace): string {
   return `${coreConfig(place)}configfile $prefix/grub.cfg
 `;

@@ -1,8 +1,11 @@
 import {mkdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {compareVersions} from '../../lock/version.ts';
 import {packageRoot} from '../../package-root.ts';
 import {ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
+import {queryRpms} from '../dnf/query.ts';
+import {hasRpms} from '../rpm-tree.ts';
 import type {StageContext} from '../stage.ts';
 import {runInTree} from '../tree.ts';
 
@@ -20,6 +23,7 @@ export interface InstalledPackage {
 }
 
 export async function takeInventory(context: StageContext): Promise<Result<Inventory, StageFailure>> {
+  if (hasRpms(context.node)) return rpmInventory(context);
   const out = join(context.work, 'inventory');
   mkdirSync(out, {recursive: true});
   const done = await runInTree(context, {
@@ -40,6 +44,16 @@ export async function takeInventory(context: StageContext): Promise<Result<Inven
     return {name, version, architecture};
   });
   return ok({packages, kernels: lines(join(out, 'kernels')).toReversed()});
+}
+
+async function rpmInventory(context: StageContext): Promise<Result<Inventory, StageFailure>> {
+  const facts = await queryRpms(context);
+  if (!facts.ok) return facts;
+  const {packages, kernels} = facts.value;
+  return ok({
+    packages: packages.map(({name, version, architecture}) => ({name, version, architecture})),
+    kernels: [...kernels].sort((a, b) => compareVersions(b, a)),
+  });
 }
 
 function lines(path: string): readonly string[] {

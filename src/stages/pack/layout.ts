@@ -2,6 +2,7 @@ import type {DiskPackPlan, Filesystem} from '../../../targets/contract.ts';
 import {derivedUuid} from '../../plan/key.ts';
 import {fail, ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
+import type {Os} from '../../spec/image.ts';
 import {leastBytes} from './file-system-size.ts';
 import type {Content} from './measure.ts';
 import {
@@ -73,10 +74,12 @@ export interface LayoutRequest {
   readonly parts: DiskParts;
   readonly identity: string;
   readonly content: ReadonlyMap<string, Content>;
+  readonly architecture: Os['architecture'];
 }
 
 /** Gives each part its place: the root comes last, so that it can grow with the disk. */
-export function placeDisk({plan, parts, identity, content}: LayoutRequest): Result<PlacedDisk, StageFailure> {
+export function placeDisk(request: LayoutRequest): Result<PlacedDisk, StageFailure> {
+  const {plan, parts, identity, content, architecture} = request;
   const {storage} = plan;
   const small = tooSmallVolume(parts, content);
   if (small !== undefined) return fail(small);
@@ -105,7 +108,7 @@ export function placeDisk({plan, parts, identity, content}: LayoutRequest): Resu
   if (storage.table === 'mbr' && sizeBytes > mostMbrBytes) return fail(tooLargeForMbr());
   const rootPartition: PartitionRequest = {
     name: 'root',
-    type: 'rootAmd64',
+    type: architecture === 'arm64' ? 'rootArm64' : 'rootAmd64',
     uuid: derivedUuid(identity, 'root-partition'),
   };
   const partitions =
@@ -123,7 +126,7 @@ function partitionsBeforeRoot({
   plan: {storage},
   parts: {biosBoot, esp, swap, volumes},
   identity,
-}: Omit<LayoutRequest, 'content'>): readonly PartitionRequest[] {
+}: Pick<LayoutRequest, 'plan' | 'parts' | 'identity'>): readonly PartitionRequest[] {
   if (storage.table === 'none') return [];
   const part = (name: string, type: PartitionType, sizeMiB: number, role = `${name}-partition`) => ({
     name,

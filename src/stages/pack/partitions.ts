@@ -29,6 +29,7 @@ export const partitionTypes = {
   swap: {gpt: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F', mbr: '82'},
   linux: {gpt: '0FC63DAF-8483-4772-8E79-3D69D8477DE4', mbr: '83'},
   rootAmd64: {gpt: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709', mbr: '83'},
+  rootArm64: {gpt: 'B921B045-1DF0-41C3-AF44-4C6F280D3FAE', mbr: '83'},
 } as const;
 
 /** Places partitions on a disk, each on a MiB; the first MiB and the last hold the GPT. */

@@ -10,6 +10,7 @@ import {runTool} from '../tool.ts';
 import {sourceDateEpoch} from '../tree.ts';
 import {takeInventory} from './inventory.ts';
 import {sortPaxRecords} from './pax.ts';
+import {systemOf} from './system.ts';
 
 /** Packs a tree into one archive. */
 export const runTarPack: StageRunner = async (context) => {
@@ -42,10 +43,11 @@ export const runOciPack: StageRunner = async (context) => {
   const layerDigest = digestFile(layer);
   const layerSize = statSync(layer).size;
   renameSync(layer, join(blobs, layerDigest));
+  const {architecture} = systemOf(context);
   const created = new Date(sourceDateEpoch(context) * 1000).toISOString().replace('.000Z', 'Z');
   const config = putBlob(blobs, {
     created,
-    architecture: 'amd64',
+    architecture,
     os: 'linux',
     config: plan.config,
     rootfs: {type: 'layers', diff_ids: [`sha256:${diffId}`]},
@@ -71,7 +73,7 @@ export const runOciPack: StageRunner = async (context) => {
       {
         mediaType: mediaTypes.manifest,
         ...manifest,
-        platform: {architecture: 'amd64', os: 'linux'},
+        platform: {architecture, os: 'linux'},
         annotations: {'org.opencontainers.image.ref.name': 'latest'},
       },
     ],

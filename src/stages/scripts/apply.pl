@@ -2,13 +2,23 @@
 # Applies a list of changes to the tree that is `/`: runs inside the sandbox with the image's own perl-base, so that
 # every path and every name of a user or group is resolved in the image.
 #
-# usage: apply.pl CHANGES PAYLOAD-FOLDER PROJECT-FOLDER
+# Of a tree that may have no perl it is the host's, and given the tree's place: then it enters that by chroot(2) first.
+#
+# usage: apply.pl CHANGES PAYLOAD-FOLDER PROJECT-FOLDER [TREE]
 # CHANGES holds records of fields, each field ended by NUL, each record by an extra NUL.
 use strict;
 use warnings;
 use Fcntl qw(O_WRONLY O_CREAT O_TRUNC O_APPEND O_NOFOLLOW);
+use File::Glob ();
 
-my ($changes, $payload, $project) = @ARGV;
+my ($changes, $payload, $project, $tree) = @ARGV;
+if (defined $tree) {
+  # The C library settles now where it looks names up, in the host's files' way: modules of the tree are not for it.
+  getpwnam 'root';
+  getgrnam 'root';
+  () = glob '/*';
+  chroot $tree && chdir '/' or die "Cannot enter $tree: $!\n";
+}
 local $/;
 open(my $handle, '<', $changes) or die "$changes: $!\n";
 my $text = <$handle>;

@@ -3,12 +3,21 @@
 # every link is resolved in the image. Lines of fields parted by blanks; in a field every byte that is not a printable
 # ASCII character, and `%`, is written as %XX.
 #
-# usage: sbom.pl FOLDER
+# Of a tree whose packages are rpm's it is the host's perl, and given the tree's place: then it enters that by chroot(2), finds
+# in FOLDER what rpm's database told (rpm-query.py: `owned`, `configuration`), and makes the digests by itself.
+#
+# usage: sbom.pl FOLDER [TREE]
 use strict;
 use warnings;
 use Fcntl qw(:mode);
 
-my ($out) = @ARGV;
+my ($out, $tree) = @ARGV;
+if (defined $tree) {
+  require Digest::SHA;
+  require File::Glob;
+  () = glob '/*';
+  chroot $tree && chdir '/' or die "Cannot enter $tree: $!\n";
+}
 # Mounted by the sandbox; in an image they are empty (docs/reference/sbom.md).
 my %mounted = map { $_ => 1 } qw(/dev /proc /run /sys /tmp /var/tmp);
 
@@ -17,6 +26,7 @@ walk_tree($owned);
 accounts();
 units();
 packages();
+digest_files() if defined $tree;
 
 # Paths that a package brought, as the tree has them now: dpkg's lists name paths as they were unpacked, which with a
 # merged /usr go through /bin, /lib and /sbin; a diverted file lies where its diversion says (dpkg-divert(1)).
@@ -50,6 +60,10 @@ sub owned_paths {
     return if $path !~ m{^(/.*|)/([^/]+)$}s;
     $owned{$canonical->($1) . "/$2"} = 1;
   };
+  if (open(my $in, '<:raw', "$out/owned")) {
+    local $/ = "\0";
+    while (my $path = <$in>) { chomp $path; $own->($path) }
+  }
   for my $list (glob '/var/lib/dpkg/info/*.list') {
     open(my $in, '<:raw', $list) or die "$list: $!\n";
     while (my $path = <$in>) { chomp $path; $own->($path) }
@@ -101,7 +115,7 @@ sub walk_tree {
 # links of update-alternatives(1), and byte code of Python modules that a package brought (docs/reference/sbom.md).
 sub derived {
   my ($path, $owned) = @_;
-  return 1 if $path =~ m{^/(?:var/lib/(?:dpkg|apt)|etc/alternatives)/};
+  return 1 if $path =~ m{^/(?:var/lib/(?:dpkg|apt|rpm|dnf|alternatives)|usr/lib/sysimage/(?:rpm|dnf)|etc/alternatives|etc/pki/ca-trust/extracted)/};
   return 1 if $path =~ m{^(?:
     /etc/ld\.so\.cache
     | /usr/lib/modules/[^/]+/modules\.(?:alias|builtin\.alias|builtin|dep|devname|softdep|symbols|weakdep)(?:\.bin)?
@@ -183,6 +197,23 @@ sub packages {
     }
     if (/^(\S+):/) { $inside = $1 eq 'Conffiles' }
     elsif ($inside && m{^ (/.*) [0-9a-f]{32}}) { print $conffiles "$1\0" if -f $1 }
+  }
+}
+
+# As sha256sum(1) -z and sha1sum(1) -z print them: of files that no package owns, and of configuration files.
+sub digest_files {
+  my %algorithms = (sha256 => [qw(to-digest configuration)], sha1 => [qw(to-digest)]);
+  for my $algorithm (sort keys %algorithms) {
+    my $file = output($algorithm);
+    for my $list (@{$algorithms{$algorithm}}) {
+      open(my $in, '<:raw', "$out/$list") or next;
+      local $/ = "\0";
+      while (my $path = <$in>) {
+        chomp $path;
+        next unless -f $path;
+        print $file Digest::SHA->new($algorithm)->addfile($path, 'b')->hexdigest, "  $path\0";
+      }
+    }
   }
 }
 

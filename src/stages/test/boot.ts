@@ -2,7 +2,7 @@ import {appendFile, mkdtemp, rm} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import type {BootPlan} from '../../../targets/contract.ts';
 import type {CheckResult} from '../../run/events.ts';
-import type {ImageTest} from '../../spec/image.ts';
+import type {ImageTest, Os} from '../../spec/image.ts';
 import {findAccelerator} from './accelerator.ts';
 import {builtInChecks} from './built-in-checks.ts';
 import {type Check, failed} from './check.ts';
@@ -27,6 +27,7 @@ import {logIn, loginCheckName} from './ssh-login.ts';
  */
 export interface BootRequest {
   readonly plan: BootPlan;
+  readonly architecture: Os['architecture'];
   /** Folder that the names in `files` are relative to. */
   readonly artifactDir: string;
   readonly files: BootFiles;
@@ -78,7 +79,7 @@ const pingName = 'ping';
 export async function bootAndCheck(request: BootRequest): Promise<BootReport> {
   const {plan, signal, workDir} = request;
   signal.throwIfAborted();
-  const accelerator = await findAccelerator();
+  const accelerator = await findAccelerator(request.architecture);
   const folder = await mkdtemp(join(workDir, 'boot-'));
   request.onProgress(`preparing to boot (${titleOf(plan)})`);
   try {
@@ -134,8 +135,10 @@ async function bootNetwork(boot: Boot): Promise<BootReport> {
   return report({plan: request.plan, checks, run, accelerator: boot.accelerator});
 }
 
+/** Machines of another architecture are twice as slow. */
 function timeoutOf({request, accelerator}: Boot): number {
-  return request.timeoutMs ?? timeoutsMs[accelerator];
+  const {architecture, timeoutMs} = request;
+  return timeoutMs ?? timeoutsMs[accelerator] * (architecture === 'arm64' ? 2 : 1);
 }
 
 function textOf(checks: readonly Check[], boot: Boot): string {

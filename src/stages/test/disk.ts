@@ -2,6 +2,7 @@ import {constants} from 'node:fs';
 import {access, copyFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {FgError} from '../../errors.ts';
+import type {Os} from '../../spec/image.ts';
 import {requireTool, runTool} from './tools.ts';
 
 /** Reading a whole disk may take its time. */
@@ -64,24 +65,32 @@ export async function rootOffsetBytes(disk: string, signal: AbortSignal): Promis
 }
 
 /** OVMF as Debian installs it: code to read, variables to copy. Newer releases have the 4 MiB build only. */
-const flashPairs = [
-  {code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd'},
-  {code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd'},
-];
+const flashPairs = {
+  amd64: [
+    {code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd'},
+    {code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd'},
+  ],
+  // Both 64 MiB, as `virt` wants them.
+  arm64: [{code: '/usr/share/AAVMF/AAVMF_CODE.fd', variables: '/usr/share/AAVMF/AAVMF_VARS.fd'}],
+} as const;
 
 /** The UEFI firmware with variables of this guest's own. */
 export async function prepareUefi(
   folder: string,
+  architecture: Os['architecture'],
 ): Promise<{readonly code: string; readonly variables: string}> {
-  for (const {code, variables} of flashPairs) {
+  for (const {code, variables} of flashPairs[architecture]) {
     const own = join(folder, 'variables.fd');
     if (!(await isReadable(code)) || !(await isReadable(variables))) continue;
     await copyFile(variables, own);
     return {code, variables: own};
   }
-  throw new FgError('HOST_TOOL_MISSING', 'The UEFI firmware OVMF is not installed, and boot tests need it', {
-    hint: 'Run "fgimage doctor --install"',
-  });
+  const isArm = architecture === 'arm64';
+  throw new FgError(
+    'HOST_TOOL_MISSING',
+    `The UEFI firmware ${isArm ? 'AAVMF' : 'OVMF'} is not installed, and boot tests${isArm ? ' of arm64' : ''} need it`,
+    {hint: isArm ? 'Run "sudo apt-get install qemu-efi-aarch64"' : 'Run "fgimage doctor --install"'},
+  );
 }
 
 async function isReadable(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import {finished} from 'node:stream/promises';
 import {type Check, failed, type Verdict} from './check.ts';
 import {ConsoleWatch} from './console.ts';
 import {findForwardedPort} from './monitor.ts';
-import {type Machine, type RunningQemu, startQemu} from './qemu.ts';
+import {type Machine, qemuProgram, type RunningQemu, startQemu} from './qemu.ts';
 import {type Facts, LineSplitter, parseGuestLine} from './serial-protocol.ts';
 import {missingTool} from './tools.ts';
 
@@ -68,7 +68,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestRun> {
       abort.signal.addEventListener('abort', () => clearTimeout(timer));
       qemu.done.then(({exitCode}) => {
         // What setpriv(1) says of a program that is not there.
-        if (exitCode === 127) reject(missingTool('qemu-system-x86_64'));
+        if (exitCode === 127) reject(missingTool(qemuProgram(machine.architecture)));
         else resolve(guest.lost ?? exited(exitCode));
       }, reject);
       if (signal.aborted) reject(abortReason(signal));

@@ -24,8 +24,13 @@ export interface Preparation {
   readonly accelerator: Accelerator;
 }
 
-function commonMachine({request: {plan}, accelerator}: Preparation): Omit<Machine, 'disks'> {
-  return {accelerator, memoryMiB: plan.memoryMiB, processors: Math.min(2, availableParallelism())};
+function commonMachine({request: {plan, architecture}, accelerator}: Preparation): Omit<Machine, 'disks'> {
+  return {
+    accelerator,
+    architecture,
+    memoryMiB: plan.memoryMiB,
+    processors: Math.min(2, availableParallelism()),
+  };
 }
 
 export function surroundingsOf(
@@ -66,7 +71,7 @@ export async function prepareDisk(preparation: DiskPreparation): Promise<Machine
     smbios: surroundings.smbios ?? [],
     ...(surroundings.scsiAdapter !== undefined && {scsiAdapter: surroundings.scsiAdapter}),
     ...(plan.direct === true && {kernel: directKernel(request, plan)}),
-    ...(plan.firmware === 'uefi' && {uefi: await prepareUefi(folder)}),
+    ...(plan.firmware === 'uefi' && {uefi: await prepareUefi(folder, request.architecture)}),
     network: networkOf(preparation),
   };
 }

@@ -1,6 +1,8 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {Duplex, Readable} from 'node:stream';
 import {isErrno} from '../../errors.ts';
+import {machineOf} from '../../spec/distributions.ts';
+import type {Os} from '../../spec/image.ts';
 import type {GuestNetwork} from './network.ts';
 import {missingTool, toolEnvironment} from './tools.ts';
 
@@ -9,6 +11,7 @@ export type Accelerator = 'kvm' | 'tcg';
 /** A guest, as data. */
 export interface Machine {
   readonly accelerator: Accelerator;
+  readonly architecture: Os['architecture'];
   readonly memoryMiB: number;
   readonly processors: number;
   /** The two flash files of OVMF; absent: SeaBIOS. `variables` is written to. */
@@ -66,7 +69,7 @@ const monitorFd = 4;
 
 const fixedArguments: readonly string[] = [
   ...['-name', 'fgimage-test', '-nodefaults', '-no-user-config', '-no-reboot'],
-  ...['-display', 'none', '-vga', 'std', '-rtc', 'base=utc', '-boot', 'strict=on'],
+  ...['-display', 'none', '-rtc', 'base=utc', '-boot', 'strict=on'],
 ];
 
 /**
@@ -78,21 +81,42 @@ const processorArguments: Readonly<Record<Accelerator, readonly string[]>> = {
   tcg: ['-accel', 'tcg,thread=multi', '-cpu', 'max'],
 };
 
+/** The pointer authentication of `max` takes most of the time in emulation (QEMU's manual, "Arm CPU features"). */
+const armProcessor: readonly string[] = ['-accel', 'tcg,thread=multi', '-cpu', 'cortex-a72'];
+
+/** The emulator of an architecture's machines. */
+export function qemuProgram(architecture: Os['architecture']): string {
+  return `qemu-system-${machineOf(architecture)}`;
+}
+
+/** Machines of arm64 are one kind, `virt`. */
+function machineWords({architecture, uefi}: Machine): readonly string[] {
+  const flash = uefi === undefined ? '' : ',pflash0=flash0,pflash1=flash1';
+  if (architecture === 'arm64') return ['-machine', `virt${flash}`];
+  return ['-vga', 'std', '-machine', `${uefi === undefined ? 'pc' : 'q35'},graphics=off${flash}`];
+}
+
+/** /dev/ttyS1: a PC has it. What `virt` has is a PL011, and two ports are plugged in; the kernel's console may be the first. */
+function resultsWords(architecture: Os['architecture']): readonly string[] {
+  if (architecture !== 'arm64') return ['-serial', 'chardev:results'];
+  const device = (chardev: string): readonly string[] => ['-device', `pci-serial,chardev=${chardev}`];
+  return ['-chardev', 'null,id=unused', ...device('unused'), ...device('results')];
+}
+
 /**
  * QEMU's arguments (qemu-system-x86_64(1)). The first serial port, which firmware and console share, is stdout; the
  * second is file descriptor 3, the monitor 4. Paths go as JSON or with their commas doubled, so that QEMU does not split
  * them.
  */
 export function qemuArguments(machine: Machine): readonly string[] {
-  const {uefi, disks, cdRoms = [], smbios = [], kernel} = machine;
-  const flash = uefi === undefined ? '' : ',pflash0=flash0,pflash1=flash1';
+  const {architecture, uefi, disks, cdRoms = [], smbios = [], kernel} = machine;
   return [
     ...fixedArguments,
-    ...['-machine', `${uefi === undefined ? 'pc' : 'q35'},graphics=off${flash}`],
-    ...processorArguments[machine.accelerator],
+    ...machineWords(machine),
+    ...(architecture === 'arm64' ? armProcessor : processorArguments[machine.accelerator]),
     ...['-m', `${machine.memoryMiB}M`, '-smp', String(machine.processors)],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...['-chardev', `socket,id=results,fd=${resultsFd}`, '-serial', 'chardev:results'],
+    ...['-chardev', `socket,id=results,fd=${resultsFd}`, ...resultsWords(architecture)],
     ...['-chardev', `socket,id=monitor,fd=${monitorFd}`, '-mon', 'chardev=monitor,mode=control'],
     ...smbios.flatMap(smbiosArguments),
     ...(uefi === undefined ? [] : flashArguments(uefi)),
@@ -103,7 +127,8 @@ export function qemuArguments(machine: Machine): readonly string[] {
       ? ['-device', `${machine.scsiAdapter ?? 'virtio-scsi-pci'},id=scsi`]
       : []),
     ...disks.flatMap(diskArguments),
-    ...cdRoms.flatMap(cdRomArguments),
+    ...(architecture === 'arm64' && cdRoms.length > 0 ? ['-device', 'virtio-scsi-pci,id=cd'] : []),
+    ...cdRoms.flatMap((path, index) => cdRomArguments(path, index, architecture)),
     ...networkArguments(machine),
     ...['-device', 'virtio-rng-pci'],
   ];
@@ -151,14 +176,15 @@ function diskArguments(
   ];
 }
 
-function cdRomArguments(path: string, index: number): readonly string[] {
+/** `virt` has no IDE. */
+function cdRomArguments(path: string, index: number, architecture: Os['architecture']): readonly string[] {
   const node = `cd${index}`;
   const file = {driver: 'file', filename: path, 'read-only': true};
   return [
     '-blockdev',
     JSON.stringify({driver: 'raw', 'node-name': node, 'read-only': true, file}),
     '-device',
-    `ide-cd,drive=${node}`,
+    `${architecture === 'arm64' ? 'scsi-cd,bus=cd.0' : 'ide-cd'},drive=${node}`,
   ];
 }
 
@@ -207,7 +233,8 @@ export interface RunningQemu {
  * that happens, so no guest outlives its test.
  */
 export function startQemu(machine: Machine, folder: string): RunningQemu {
-  const args = ['--pdeathsig', 'KILL', '--', 'qemu-system-x86_64', ...qemuArguments(machine)];
+  const program = qemuProgram(machine.architecture);
+  const args = ['--pdeathsig', 'KILL', '--', program, ...qemuArguments(machine)];
   const child = spawn('setpriv', args, {
     cwd: folder,
     detached: true,

@@ -2,6 +2,7 @@ import {parseControl} from '../../inventory/control.ts';
 import {aptSources, deb822Sources, type ImageSource, oneLineSources} from '../apt-sources.ts';
 import type {Check, Look} from '../check.ts';
 import type {Remark} from '../finding.ts';
+import {rpmRepositories} from '../rpm-repositories.ts';
 import {bytesOf, shown} from '../tree.ts';
 
 /** Packages, now and later, only from where the spec says, and verified: sources.list(5), apt-secure(8), apt.conf(5). */
@@ -11,6 +12,7 @@ export const packageSources: Check = {
     ...sources(look),
     ...unverified(look),
     ...keys(look),
+    ...rpmRepositories(look),
     ...look.strangers.map(({name, version}) => ({
       severity: 'high' as const,
       path: '/var/lib/dpkg/status',

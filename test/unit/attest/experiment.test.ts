@@ -17,6 +17,7 @@ async function bundled(folder: TemporaryFolder): Promise<string> {
   await writeBundle(path, {
     projectDir: folder.join('project'),
     spec: 'fgimage.yaml',
+    profiles: [],
     files: ['fgimage.yaml', 'fgimage.lock'],
     ...{links: [], folders: [], images: ['web'], sources: [], mtime: 0},
     packages: [{fileName: 'jq.deb', path: folder.join('jq.deb'), sizeBytes: 7, sha256: sha256('package')}],
@@ -33,6 +34,7 @@ describe('openExperiment', () => {
       expect(experiment).toMatchObject({
         images: ['web'],
         spec: 'fgimage.yaml',
+        profiles: [],
         expected: [{image: 'web', target: 'hpc', files: new Map([['root', sha256('root')]])}],
       });
       await experiment.layOut(folder.join('fresh'));

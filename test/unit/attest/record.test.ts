@@ -20,6 +20,7 @@ const record: ExperimentRecord = {
   image: 'web',
   description: 'A web server',
   spec: 'fgimage.yaml',
+  profiles: ['dev', 'gpu'],
   entries: [
     {kind: 'folder', path: 'empty'},
     {kind: 'file', path: 'fgimage.lock', bytes: Buffer.from('version: 1\n'), executable: false},
@@ -133,6 +134,7 @@ describe('readRecord', () => {
         version: '1.2.3',
         image: 'web',
         spec: 'fgimage.yaml',
+        profiles: ['dev', 'gpu'],
         entries: record.entries,
         artifacts: [{target: 'openstack', files: new Map([[disk.path, disk.sha256]])}],
       },

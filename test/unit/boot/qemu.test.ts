@@ -1,8 +1,14 @@
 import {expect, test} from 'vitest';
 import {cloudNetwork} from '../../../src/stages/test/network.ts';
-import {type Machine, qemuArguments} from '../../../src/stages/test/qemu.ts';
+import {type Machine, qemuArguments, qemuProgram} from '../../../src/stages/test/qemu.ts';
 
-const machine: Machine = {accelerator: 'tcg', memoryMiB: 1024, processors: 2, disks: []};
+const machine: Machine = {
+  accelerator: 'tcg',
+  architecture: 'amd64',
+  memoryMiB: 1024,
+  processors: 2,
+  disks: [],
+};
 
 function valuesOf(args: readonly string[], option: string): readonly string[] {
   return args.filter((_, index) => args[index - 1] === option);
@@ -41,6 +47,29 @@ test('qemuArguments() of a disk under SeaBIOS', () => {
       cache: {direct: false, 'no-flush': true},
       file: {driver: 'file', filename: '/scratch/seed.img', 'read-only': true},
     },
+  ]);
+});
+
+test('qemuArguments() of arm64 has the results on the second port that is plugged in, and no PC in it', () => {
+  const args = qemuArguments({
+    ...machine,
+    architecture: 'arm64',
+    cdRoms: ['/scratch/seed.iso'],
+    uefi: {code: '/code.fd', variables: '/own.fd'},
+  });
+
+  expect(qemuProgram('arm64')).toBe('qemu-system-aarch64');
+  expect(valuesOf(args, '-machine')).toEqual(['virt,pflash0=flash0,pflash1=flash1']);
+  expect(valuesOf(args, '-serial')).toEqual(['chardev:console']);
+  expect(valuesOf(args, '-vga')).toEqual([]);
+  expect(valuesOf(args, '-cpu')).toEqual(['cortex-a72']);
+  expect(valuesOf(args, '-device')).toEqual([
+    'pci-serial,chardev=unused',
+    'pci-serial,chardev=results',
+    'virtio-scsi-pci,id=cd',
+    'scsi-cd,bus=cd.0,drive=cd0',
+    'virtio-net-pci,netdev=net0,romfile=',
+    'virtio-rng-pci',
   ]);
 });
 

@@ -137,6 +137,7 @@ describe('usageText()', () => {
         logs: 0,
         traces: 0,
         kept: 0,
+        caches: 0,
         corrupt: 0,
         trash: 0,
         tmp: 0,
@@ -158,6 +159,7 @@ records                             0 B
 logs                                0 B
 traces                              0 B
 kept work                           0 B
+caches of steps                     0 B
 corrupt content                     0 B
 being removed                       0 B
 work of builds that run             0 B

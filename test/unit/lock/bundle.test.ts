@@ -49,6 +49,7 @@ class Sample extends TemporaryFolder {
     this.contents = {
       projectDir: this.join('project'),
       spec: 'fgimage.yaml',
+      profiles: ['dev'],
       files: ['setup.sh', 'fgimage.yaml', 'fgimage.lock', 'files/ü b.txt', longName],
       links: [{path: 'files/link', target: '/etc/passwd'}],
       folders: ['empty/folder', 'files'],
@@ -74,6 +75,7 @@ describe('a bundle', () => {
       expect(bundle.manifest).toMatchObject({
         version: 1,
         spec: 'fgimage.yaml',
+        profiles: ['dev'],
         images: ['web'],
         artifacts: contents.artifacts,
       });

@@ -215,7 +215,9 @@ describe('a change of one input', () => {
     [
       'the text of a script',
       spec('/usr/bin/true', '/usr/bin/false'),
-      ['customize:web/provision-2: provision[1].inline: /usr/bin/true → /usr/bin/false (fgimage.yaml:28:5)'],
+      [
+        'customize:web/provision-2: provision[1].shell.inline: /usr/bin/true → /usr/bin/false (fgimage.yaml:28:21)',
+      ],
     ],
     [
       'a unit',

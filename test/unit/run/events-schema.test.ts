@@ -127,7 +127,7 @@ const lines = {lastLines: required, logPath: required} as const;
 
 const failureFields: FailureFields = {
   'command-failed': {command: required, exitCode: required, signal: required, ...lines, hint: optional},
-  'timed-out': {what: required, timeoutMs: required, ...lines},
+  'timed-out': {what: required, timeoutMs: required, ...lines, hint: optional},
   'checks-failed': {failed: required, ...lines},
   'unknown-package': {diagnostics: required},
   'input-changed': {paths: required},

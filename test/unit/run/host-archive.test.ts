@@ -25,6 +25,11 @@ describe('archiveUris()', () => {
         security: 'http://snapshot.example.org/archive/debian-security/20260101T000000Z',
       },
     ],
+    [
+      'a mirror of Ubuntu, whose security suites are among the others',
+      {distribution: 'ubuntu', release: 'noble', mirror: 'http://mirror.example.org/ubuntu/'},
+      {main: 'http://mirror.example.org/ubuntu', security: 'http://mirror.example.org/ubuntu'},
+    ],
   ])('gives %s', (_, parts, expected) => {
     using cache = new TemporaryStore();
     expect(archiveUris({...os, ...parts}, cache.store)).toEqual(expected);

@@ -56,6 +56,13 @@ describe('sandboxCommand()', () => {
     );
   });
 
+  it('gives the tree a system of its own where a program of the tools image enters it', () => {
+    const inside = {lowers: ['objects/t/tree'], treePath: '/run/fgimage/tree', enters: true};
+    expect(command({inside, initName: 'systemd'})).toContain(
+      ' name systemd proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 folder /run/fgimage/tree overlay tmp/run/merged/run/fgimage/tree lowerdir=objects/b/tree:objects/a/tree,userxattr root tmp/run/merged/run/fgimage/tree proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 root tmp/run/merged pivot ',
+    );
+  });
+
   it('binds before the host is out of reach', () => {
     const words = command({binds: [{source: '/src', path: '/run/x', kind: 'dir', mode: 'ro'}]});
     expect(words).toContain('bind dir ro /src /run/x pivot drop-capabilities exec');

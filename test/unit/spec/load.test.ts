@@ -184,8 +184,8 @@ test('files holds the digest of every file that was read, the main one first', a
 
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
   expect(spec.files).toEqual([
-    {path: join(spec.projectDir, 'fgimage.yaml'), sha256: digest(files['fgimage.yaml'])},
-    {path: join(spec.projectDir, 'base.yaml'), sha256: digest(files['base.yaml'])},
+    {kind: 'spec', path: join(spec.projectDir, 'fgimage.yaml'), sha256: digest(files['fgimage.yaml'])},
+    {kind: 'extends', path: join(spec.projectDir, 'base.yaml'), sha256: digest(files['base.yaml'])},
   ]);
 });
 

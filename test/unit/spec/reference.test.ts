@@ -9,7 +9,12 @@ const examples = [...text.matchAll(/```yaml\n(?<yaml>[\s\S]*?)```/g)].map(
   (found) => found.groups?.['yaml'] ?? '',
 );
 
-const files = ['keys/tools.asc', 'files/logo.png', 'scripts/setup.sh', 'site/a', 'index.html'];
+const files = [
+  ...['keys/mirror.asc', 'keys/tools.asc', 'files/logo.png', 'scripts/setup.sh', 'site/a', 'index.html'],
+  ...['cookbooks/motd/recipes/banner.rb', 'roles/web.json', 'clients/chef_18.4.12-1_amd64.deb'],
+  'images/root.tar.zst',
+  ...['ansible/site.yml', 'ansible/roles/web', 'puppet/site.pp', 'puppet/modules/web'],
+];
 
 test.each(examples)('the reference gives an example that loads: %s', async (example) => {
   const key = 'AAAAC3NzaC1lZDI1NTE5AAAAIAwI4o4AqCGqSR6ISBgPpzZ15kuFI1cSt4qJralB5MGf';

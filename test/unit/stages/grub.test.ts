@@ -63,6 +63,8 @@ describe('grubConfig()', () => {
         cmdline: 'console=tty0 quiet',
         kernels: ['6.1.0-30-amd64', '6.1.0-29-amd64'],
         title: 'Debian GNU/Linux',
+        menuClass: 'debian',
+        serial: true,
       }),
     ).toMatchInlineSnapshot(`
       "# Written by fgimage. update-grub replaces it from /etc/default/grub and /etc/default/grub.d.
@@ -87,6 +89,28 @@ describe('grubConfig()', () => {
   });
 });
 
+describe('grubConfig() of a machine whose console is the firmware', () => {
+  it('names no serial port, and has the entries of its distribution', () => {
+    const config = grubConfig({
+      ...inRoot,
+      rootUuid: uuid,
+      cmdline: 'quiet',
+      kernels: ['6.8.0-60-generic'],
+      title: 'Ubuntu',
+      menuClass: 'ubuntu',
+      serial: false,
+    });
+    expect(config.split('\n').slice(1, 7)).toEqual([
+      'set default=0',
+      'set timeout=1',
+      'insmod part_gpt',
+      'insmod ext2',
+      `search --no-floppy --fs-uuid --set=root ${uuid}`,
+      "menuentry 'Ubuntu' --class ubuntu --class gnu-linux {",
+    ]);
+  });
+});
+
 describe('grubConfig() of a /boot of its own', () => {
   it('finds the kernels there, and has them mount the root', () => {
     const config = grubConfig({
@@ -95,6 +119,8 @@ describe('grubConfig() of a /boot of its own', () => {
       cmdline: 'quiet',
       kernels: ['6.1'],
       title: 'Debian',
+      menuClass: 'debian',
+      serial: true,
     });
     expect(config.split('\n').slice(6)).toEqual([
       'insmod part_msdos',

@@ -33,7 +33,7 @@ function plan(storage: Partial<StorageLayout>, rest: Partial<DiskPackPlan> = {})
 function place(of: DiskPackPlan) {
   const parts = diskParts(of, identity);
   const content = new Map(parts.volumes.map(({path}) => [path, path === '/' ? tree : little]));
-  return placeDisk({plan: of, parts, identity, content});
+  return placeDisk({plan: of, parts, identity, content, architecture: 'amd64'});
 }
 
 function placed(of: DiskPackPlan) {

@@ -197,6 +197,7 @@ describe('vmTemplateWord()', () => {
     settings,
     devPrefix: 'vd',
     needsUefi: false,
+    architecture: 'amd64',
     mark: {digest: 'd', lineage: 'a/b/c'},
   };
 

@@ -3,22 +3,36 @@ import {scratchFile} from '../../tree.ts';
 import type {StepRunner} from '../step.ts';
 import type {ShellOptions} from './schema.ts';
 
-/** `provision: [{shell: …}]`: a script inside the image, by its `#!` line or by /bin/sh. */
+const copy = '/tmp/provision';
+
+/** `provision: [{shell: …}]`: a script inside the image, by its interpreter, its `#!` line or by /bin/sh. */
 export const runShell: StepRunner = ({stage, options, run}) => {
-  const {file, inline} = options as ShellOptions;
+  const {file, inline, args = [], env = {}, interpreter = [], folder = '/'} = options as ShellOptions;
   const source =
     file === undefined ? scratchFile(stage, 'script', inline ?? '') : join(stage.projectDir, file);
   const script = '/run/fgimage/provision/script';
+  const runBy = interpreter.length === 0 ? [''] : [...interpreter, copy];
   stage.progress(file ?? 'inline script');
   return run({
-    // A script without `#!`, or without the execute bit, is no error: sh reads it.
-    command: [
-      '/bin/sh',
-      '-c',
-      'cp "$1" /tmp/provision && chmod 755 /tmp/provision && cd / && IFS= read -r first < /tmp/provision; case $first in "#!"*) exec /tmp/provision;; *) exec /bin/sh -e /tmp/provision;; esac',
-      'sh',
-      script,
-    ],
+    command: ['/bin/sh', '-c', start, 'sh', script, folder, ...runBy, ...args],
+    shown: [...interpreter, file ?? 'the inline script', ...args],
     binds: [{source, path: script, kind: 'file', mode: 'ro'}],
+    env,
   });
 };
+
+/**
+ * Gets the script, a folder, the words that run the script (or an empty one), its arguments. A script without `#!`, or
+ * without the execute bit, is no error: sh reads it. It is copied, since a file that is bound may not be executable.
+ */
+const start = `
+cp "$1" ${copy} && chmod 755 ${copy} && cd "$2" || exit
+shift 2
+[ -z "$1" ] || exec "$@"
+shift
+IFS= read -r first < ${copy}
+case $first in
+  "#!"*) exec ${copy} "$@" ;;
+  *) exec /bin/sh -e ${copy} "$@" ;;
+esac
+`;

@@ -1,0 +1,42 @@
+import type {StageNode} from '../plan/graph.ts';
+import type {Result} from '../result.ts';
+import type {StageFailure} from '../run/events.ts';
+import type {AptRequest, Installed} from './apt.ts';
+import {hasRpms} from './rpm-tree.ts';
+import type {StageContext, StageRunner} from './stage.ts';
+
+/** What a package manager has to do for the stages of an image: which one does it is the distribution's. */
+export interface PackageManager {
+  /** Package lists of repositories, verified. */
+  readonly archive: StageRunner;
+  /** A root out of nothing. */
+  readonly base: StageRunner;
+  /** Packages in a stage's tree. */
+  readonly install: (context: StageContext, request: AptRequest) => Promise<Result<Installed, StageFailure>>;
+}
+
+/** Loaded when a stage must run. */
+const managers: Readonly<Record<'apt' | 'dnf', () => Promise<PackageManager>>> = {
+  apt: async () => ({
+    archive: (await import('./archive.ts')).runArchive,
+    base: (await import('./base.ts')).runBase,
+    install: (await import('./apt.ts')).installPackages,
+  }),
+  dnf: async () => ({
+    archive: (await import('./dnf/archive.ts')).runRpmArchive,
+    base: (await import('./dnf/base.ts')).runRpmBase,
+    install: (await import('./dnf/install.ts')).installRpms,
+  }),
+};
+
+export function packageManager(node: Pick<StageNode, 'params'>): Promise<PackageManager> {
+  return managers[hasRpms(node) ? 'dnf' : 'apt']();
+}
+
+/** Installs and removes packages in the stage's tree. */
+export async function installPackages(
+  context: StageContext,
+  request: AptRequest,
+): Promise<Result<Installed, StageFailure>> {
+  return (await packageManager(context.node)).install(context, request);
+}

@@ -1,0 +1,3 @@
+class { 'base':
+  greeting => 'Configured by Puppet',
+}

@@ -1,0 +1,3 @@
+class Chef
+  VERSION = "99.1.4".freeze
+end
