@@ -1,6 +1,7 @@
 import {quote} from './diagnostic.ts';
 import {architectureWords, distributions, releaseWords} from './distributions.ts';
 import {nearest} from './nearest.ts';
+import {kindNames} from './provision-kinds.ts';
 import {stepKeys} from './provision-step.ts';
 import type {Reporter} from './report.ts';
 import {child, entriesAt, isText, itemsAt, type ScalarTree, type Tree, textAt} from './tree.ts';
@@ -15,8 +16,11 @@ export function checkStep(step: Tree, body: Tree, report: Reporter): void {
 }
 
 function checkKinds(step: Extract<Tree, {kind: 'map'}>, report: Reporter): void {
-  const kinds = [...step.entries.keys()].filter((key) => !stepKeys.has(key));
-  if (kinds.length === 1) return;
+  const keys = [...step.entries.keys()];
+  const kinds = keys.filter((key) => kindNames.has(key));
+  // A key that is unknown was reported with the shape; it may be the one that is missing here.
+  const isTold = kinds.length === 0 && keys.some((key) => !stepKeys.has(key));
+  if (kinds.length === 1 || isTold) return;
   const none = step.entries.size === 0 ? 'The step is empty' : 'The step says nothing that is to be run';
   const message = kinds.length === 0 ? none : 'One step has several kinds';
   report.at(step.site, {message, hint: 'Begin each step with `- `: `- shell: …`'});

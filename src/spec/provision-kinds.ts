@@ -64,6 +64,9 @@ const kinds: Readonly<Record<string, () => Promise<ProvisionKind>>> = {
   'cloud-init': async () => (await import('../stages/provision/cloud-init/schema.ts')).cloudInit,
 };
 
+/** The keys of all kinds. */
+export const kindNames: ReadonlySet<string> = new Set(Object.keys(kinds));
+
 export type ProvisionKinds = ReadonlyMap<string, ProvisionKind>;
 export type ProvisionSchema = Awaited<ReturnType<typeof provisionSchema>>;
 

@@ -13,7 +13,7 @@ import {type StepLayer, scratchFolder} from './step-layer.ts';
 const staysInRpms: StageFailure = {
   reason: 'refused',
   message: 'What only a step needs cannot be taken out again yet where rpm has the packages',
-  hint: 'Write `keep_client: true`, or name a client that is in the image already',
+  hint: 'Name it under `packages` of the image, or write `keep_client: true` where a client is meant',
 };
 
 /**
