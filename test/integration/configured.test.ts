@@ -44,7 +44,11 @@ describe('an image that a role and a manifest made', () => {
     expect(first.code).toBe(0);
     const checks = first.checks('test:node/hpc');
     expect(checks.filter(({passed}) => !passed)).toEqual([]);
-    for (const name of ['service: nginx is running', 'service: cron is running', 'command: id -u clerk'])
+    for (const name of [
+      'service: nginx.service is running',
+      'service: cron.service is running',
+      'command: id -u clerk',
+    ])
       expect(checks.map((check) => check.name).join('\n')).toContain(name);
   });
 
