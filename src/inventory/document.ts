@@ -3,7 +3,7 @@ import {digestUuid} from '../plan/key.ts';
 import type {JsonObject} from '../spec/image.ts';
 import type {Taken} from './gathered.ts';
 import type {InventoryPackage} from './inventory.ts';
-import {debPurl, rpmPurl} from './purl.ts';
+import {apkPurl, debPurl, rpmPurl} from './purl.ts';
 
 /** What a document is made of; nothing else goes in, so that equal images have equal documents. */
 export interface DocumentSource extends Taken {
@@ -32,6 +32,7 @@ export function timestamp(epoch: number): string {
 
 export function purlOf({inventory}: Taken, one: InventoryPackage): string {
   const {os} = inventory;
+  if (os.id === 'alpine') return apkPurl({...one, os});
   return isRpm(one) ? rpmPurl({...one, os}) : debPurl({...one, os});
 }
 

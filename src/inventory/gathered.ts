@@ -1,6 +1,7 @@
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {compareVersions} from '../lock/version.ts';
+import {apkPackages} from './apks.ts';
 import {type Copyright, type NamedLicence, parseCopyright} from './copyright.ts';
 import {
   type Inventory,
@@ -64,6 +65,12 @@ export function readGatheredRpms(
     ...treeOf(folder, {packages, architecture, changed: [...changed].sort(byPath)}),
     named: namedLicences(facts),
   };
+}
+
+/** The same of a tree whose packages are apk's, or nobody's. */
+export function readGatheredApks(folder: string, {architecture}: {readonly architecture: string}): Taken {
+  const {packages, named} = apkPackages(readerOf(folder)('apk-installed'));
+  return {...treeOf(folder, {packages, architecture, changed: []}), named};
 }
 
 function readerOf(folder: string): (name: string) => string {

@@ -39,6 +39,17 @@ export function rpmPurl({name, version, architecture, source, os}: DebPurl): str
   return `pkg:rpm/${encode(os.id)}/${encode(name)}@${encode(plain)}?${asked}`;
 }
 
+/** `pkg:apk/alpine/musl@1.2.5-r10?arch=x86_64&distro=alpine-3.22.1`, with `upstream` like that of a .deb (types/apk). */
+export function apkPurl({name, version, architecture, source, os}: DebPurl): string {
+  const qualifiers = [
+    ['arch', architecture],
+    ['distro', os.version_id === '' ? os.id : `${os.id}-${os.version_id}`],
+    ...(source.name === name ? [] : [['upstream', source.name]]),
+  ];
+  const asked = qualifiers.map(([key = '', value = '']) => `${key}=${encode(value)}`).join('&');
+  return `pkg:apk/${encode(os.id)}/${encode(name)}@${encode(version)}?${asked}`;
+}
+
 /** Everything but letters, digits, `.`, `-`, `_` and `~` is percent-encoded, and a colon never. */
 function encode(text: string): string {
   return encodeURIComponent(text)

@@ -45,7 +45,9 @@ export function rpmPackages(
 }
 
 /** What the tags `License` mean that are no SPDX ids, for documents. */
-export function namedLicences(packages: readonly RpmPackage[]): ReadonlyMap<string, readonly NamedLicence[]> {
+export function namedLicences(
+  packages: readonly Pick<RpmPackage, 'name' | 'licence'>[],
+): ReadonlyMap<string, readonly NamedLicence[]> {
   return new Map(
     packages.map(({name, licence}) => {
       const refs = licencesOf(licence).filter((one) => one.startsWith('LicenseRef-'));
@@ -58,7 +60,7 @@ export function namedLicences(packages: readonly RpmPackage[]): ReadonlyMap<stri
 }
 
 /** The tag is an SPDX expression in newer releases; what cannot be told for certain stands as a whole. */
-function licencesOf(tag: string): readonly string[] {
+export function licencesOf(tag: string): readonly string[] {
   if (tag === '') return [];
   const ids = tag.split(/ and /i).map((one) => spdxLicence(one.trim()));
   return ids.every((id) => id !== undefined) ? [...new Set(ids)].sort() : [licenceRef(tag)];

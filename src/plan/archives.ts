@@ -1,5 +1,6 @@
+import {machineOf} from '../spec/distributions.ts';
 import type {JsonObject, JsonValue, Os, Repository} from '../spec/image.ts';
-import {aptOf, type DistributionTemplate, readTemplate, releaseOf} from '../spec/template.ts';
+import {aptOf, type DistributionTemplate, isOnlyImported, readTemplate, releaseOf} from '../spec/template.ts';
 import {json} from './image-words.ts';
 import {rpmSources, rpmSystem} from './rpm-sources.ts';
 
@@ -20,6 +21,16 @@ export interface ArchiveSource {
   readonly signed_by: string;
   readonly project_key: boolean;
   readonly expired_ok: boolean;
+}
+
+/** What every stage of an OS has in its parameters. */
+export interface StageSystem {
+  readonly [key: string]: JsonValue;
+  readonly source_date_epoch: number;
+  /** Of rpm packages: `RpmSystem`. */
+  readonly rpm?: JsonObject;
+  /** Of a root that only could be imported: no package manager of fgimage's knows it. */
+  readonly imported?: {readonly machine: string; readonly package_manager: string};
 }
 
 /** What `origin` says for the two archives that a distribution has itself; a repository of the spec has its name. */
@@ -44,12 +55,20 @@ export class Archives {
   }
 
   /** What every stage of an OS is told: the time that it writes, and whose packages it has where not apt's. */
-  epoch(os: Os): {readonly source_date_epoch: number; readonly rpm?: JsonObject} {
+  epoch(os: Os): StageSystem {
     const template = this.template(os);
     return {
       source_date_epoch: releaseOf(template, os).source_date_epoch,
       ...(template.package_manager === 'dnf' ? {rpm: json(rpmSystem(os, template)) as JsonObject} : {}),
+      ...(isOnlyImported(template)
+        ? {imported: {machine: machineOf(os.architecture), package_manager: template.package_manager}}
+        : {}),
     };
+  }
+
+  /** Whether packages of an OS can be had: its archive has lists of them. */
+  hasPackages(os: Os): boolean {
+    return !isOnlyImported(this.template(os));
   }
 
   /** What package lists are read from: an archive's suites, or repositories of rpm packages. */
@@ -57,6 +76,14 @@ export class Archives {
     const template = this.template(os);
     if (template.package_manager === 'apt') return json(this.sources(os, repositories));
     return json(rpmSources(os, repositories, {template, mirror: this.#urisOf(os).main}));
+  }
+
+  /** What apk of an image reads in the place of its own repositories, where the spec names a mirror. */
+  apkRepositories(os: Os): readonly string[] {
+    const {mirror = '', release} = os;
+    if (mirror === '') return [];
+    const {apk = []} = this.template(os);
+    return apk.map((path) => `${mirror.replace(/\/+$/, '')}/${path.replaceAll('{release}', release)}`);
   }
 
   /** Every suite of an OS, and of further repositories. */
@@ -116,7 +143,7 @@ export class Archives {
    */
   imageSources(os: Os): JsonObject {
     const template = this.template(os);
-    if (template.package_manager === 'dnf')
+    if (template.package_manager !== 'apt')
       return {suites: [], security_suite: '', components: [], options: []};
     const {suites, security = ''} = releaseOf(template, os);
     const {components, keyring} = aptOf(template);

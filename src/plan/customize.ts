@@ -12,8 +12,8 @@ import type {Roots} from './roots.ts';
 
 /** The customized tree of an image: what targets build on. */
 export interface Customized {
-  /** Id of the stage that has the package lists; with a lock, the name that they had. */
-  readonly archive: string;
+  /** Id of the stage that has the package lists; with a lock, the name that they had. Absent: there are none. */
+  readonly archive: string | undefined;
   /** Its own and those of the images below it. */
   readonly repositories: readonly Repository[];
   readonly layers: readonly string[];
@@ -49,14 +49,10 @@ export class Customizing {
     const name = `${image.name}${variant === undefined ? '' : `@${variant}`}`;
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const {os} = image;
     const parent =
       image.from === undefined ? undefined : await this.tree(this.#imageNamed(image.from), target);
     const repositories = [...(parent?.repositories ?? []), ...image.repositories];
-    const archive =
-      image.repositories.length > 0
-        ? this.#roots.archive(os, {image: image.name, repositories})
-        : (parent?.archive ?? this.#roots.archive(os));
+    const archive = this.#archive(image, repositories, parent);
     const layers: string[] = parent === undefined ? [this.#root(image)] : [...parent.layers];
     for (const part of await this.#parts(image, target, parent !== undefined)) {
       const of = part.ofTarget === true && variant !== undefined ? `@${variant}` : '';
@@ -71,6 +67,16 @@ export class Customizing {
     const customized = {archive, layers, repositories};
     this.#known.set(name, customized);
     return customized;
+  }
+
+  #archive(
+    {os, name, repositories: own}: Image,
+    repositories: readonly Repository[],
+    parent: Customized | undefined,
+  ): string | undefined {
+    if (!this.#roots.archives.hasPackages(os)) return undefined;
+    if (own.length > 0) return this.#roots.archive(os, {image: name, repositories});
+    return parent?.archive ?? this.#roots.archive(os);
   }
 
   /** What an image stands on that is built on no other one. */
@@ -101,7 +107,7 @@ export class Customizing {
     of: {
       readonly image: Image;
       readonly id: string;
-      readonly archive: string;
+      readonly archive: string | undefined;
       readonly repositories: readonly Repository[];
       readonly layers: readonly string[];
     },
@@ -116,7 +122,7 @@ export class Customizing {
     if (part.kind === 'provision') this.#checkSources(image, part);
     const tools = programs === undefined ? undefined : this.#roots.toolsFor(programs);
     const isOnline = part.readsLists === true;
-    const lists = isOnline && install === undefined && this.#roots.lock === undefined;
+    const listed = isOnline && install === undefined && this.#roots.lock === undefined ? archive : undefined;
     return this.#graph.add({
       ...installing,
       id,
@@ -125,7 +131,7 @@ export class Customizing {
       image: image.name,
       dependsOn: [
         ...installing.dependsOn,
-        ...(lists ? [archive] : []),
+        ...(listed === undefined ? [] : [listed]),
         ...layers,
         ...(tools === undefined ? [] : [tools]),
       ],
@@ -146,9 +152,10 @@ export class Customizing {
   }
 
   /** Where a step with a network finds packages; with a lock it has no lists to begin with. */
-  #online(os: Os, archive: string): Pick<StepRun, 'aptSources' | 'lists'> {
+  #online(os: Os, archive: string | undefined): Pick<StepRun, 'aptSources' | 'lists'> {
     const {archives, lock} = this.#roots;
-    return {aptSources: archives.sourceLines(os), ...(lock === undefined ? {lists: archive} : {})};
+    const hasLists = lock === undefined && archive !== undefined;
+    return {aptSources: archives.sourceLines(os), ...(hasLists ? {lists: archive} : {})};
   }
 
   /** What a provisioner runs is to be what it was when the lock was made. */
@@ -211,7 +218,7 @@ function isMeantFor({when}: Provisioner, {name, type}: ForTarget): boolean {
 }
 
 function systemName({distribution, release, architecture}: Os): string {
-  return `${distribution}-${release}-${architecture}`;
+  return [distribution, release, architecture].filter((word) => word !== '').join('-');
 }
 
 const nothingToInstall: Installing = {dependsOn: [], params: {}};

@@ -1,5 +1,5 @@
 import type {Image, JsonObject} from '../spec/image.ts';
-import type {DistributionTemplate} from '../spec/template.ts';
+import {type DistributionTemplate, isOnlyImported} from '../spec/template.ts';
 import type {CopiedFile} from './fingerprint.ts';
 import type {Origin, StageKind, StepRun} from './graph.ts';
 import {impliedPackages, json, requestWord, same, unique} from './image-words.ts';
@@ -49,7 +49,8 @@ export function imageParts(
 
 function packageParts(image: Image, {template, isChild, platform}: PartsContext): readonly Part[] {
   const {repositories, kernel, os} = image;
-  const kernelPackage = kernel.package ?? template.kernel[os.architecture] ?? 'linux-image-generic';
+  const usualKernel = isOnlyImported(template) ? noKernel : template.kernel[os.architecture];
+  const kernelPackage = kernel.package ?? usualKernel ?? 'linux-image-generic';
   const packages = [...image.packages.map(requestWord), ...impliedPackages(image)];
   const parts: readonly (Part | false)[] = [
     repositories.length > 0 && {

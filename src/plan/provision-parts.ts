@@ -74,10 +74,10 @@ function keyed({kind, options, network, secrets}: Provisioner): JsonValue {
   });
 }
 
-/** Whether a stage is a step with a network: what it gives may be another each time. */
+/** Whether a stage has a network, as a step or as apk's: what it gives may be another each time. */
 export function isOnline({params}: Pick<StageNode, 'params'>): boolean {
   const {provisioner = null} = params;
-  return isJsonObject(provisioner) && provisioner['network'] === true;
+  return params['network'] === true || (isJsonObject(provisioner) && provisioner['network'] === true);
 }
 
 function howItRuns({secrets, caches, timeout_seconds: timeoutSeconds}: Provisioner): StepRun {

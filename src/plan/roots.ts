@@ -1,3 +1,4 @@
+import {FgError} from '../errors.ts';
 import {type Lock, toolsStage} from '../lock/lock.ts';
 import {noRpmLock} from '../lock/rpm.ts';
 import type {Os, Repository} from '../spec/image.ts';
@@ -77,12 +78,31 @@ export class Roots {
     return this.#root(os, {id, title, variant, packages});
   }
 
-  /** What a stage installs: asked of its archive, or as the lock has it. */
-  installing(request: InstallRequest): Installing {
+  /** What a stage installs: asked of its archive, or as the lock has it. Without an archive there is nothing to install. */
+  installing({
+    archive,
+    ...rest
+  }: Omit<InstallRequest, 'archive'> & {readonly archive: string | undefined}): Installing {
+    if (archive === undefined) return this.#withoutArchive(rest);
+    const request = {...rest, archive};
     if (this.#isRpm(request.os)) return this.#installingRpms(request);
     return this.lock === undefined
       ? {dependsOn: [request.archive], params: {}}
       : this.lock.installing(request);
+  }
+
+  /** The image's own apk asks for packages itself; of others there are none. */
+  #withoutArchive({install, remove, os}: Omit<InstallRequest, 'archive'>): Installing {
+    const [first] = [...install, ...remove];
+    if (first === undefined) return {dependsOn: [], params: {}};
+    const {title, package_manager: manager} = this.archives.template(os);
+    // A spec with packages was refused; what a step of `provision` needs is known only now.
+    if (manager !== 'apk')
+      throw new FgError('SPEC_INVALID', `fgimage installs no packages of ${title}, and ${first} is wanted`, {
+        hint: 'Import a root that has it',
+      });
+    const repositories = this.archives.apkRepositories(os);
+    return {dependsOn: [], params: {network: true, ...(repositories.length === 0 ? {} : {repositories})}};
   }
 
   programs(dependsOn: readonly string[], names: readonly string[]): Programs {

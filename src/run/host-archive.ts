@@ -15,7 +15,7 @@ import {aptOf, type DistributionTemplate, readTemplate} from '../spec/template.t
 export function archiveUris(os: Os, store: Store): ArchiveUris {
   const {mirror, snapshot} = os;
   // No repository of rpm packages is the host's to know: src/spec/check-packages.ts wants it named.
-  if (readTemplate(os.distribution).package_manager === 'dnf') return {main: mirror ?? ''};
+  if (readTemplate(os.distribution).package_manager !== 'apt') return {main: mirror ?? ''};
   if (mirror === undefined) {
     if (snapshot === undefined) return hostUris(os, store) ?? defaultUris(os, store);
     throw new FgError(

@@ -1,9 +1,10 @@
 import {targetSchemas} from '../../targets/schemas.ts';
+import {checkImportedOnly} from './check-imported.ts';
 import {quote} from './diagnostic.ts';
-import {distributions} from './distributions.ts';
+import {everyDistribution} from './distributions.ts';
 import {anyPackageName, anyVersion} from './package-words.ts';
 import type {Reporter} from './report.ts';
-import {dnfOf, readTemplate} from './template.ts';
+import {dnfOf, isOnlyImported, readTemplate} from './template.ts';
 import {child, entriesAt, isText, itemsAt, type ScalarTree, type Tree, textAt, treeAt} from './tree.ts';
 
 /** What must be otherwise for images whose packages come from apt than for those of dnf. */
@@ -11,12 +12,16 @@ export function checkPackageManager(body: Tree, report: Reporter): void {
   const distribution = textAt(body, 'os', 'distribution')?.value;
   // An image that says of no distribution, or of none that there is, is told so elsewhere.
   const template =
-    distribution === undefined || !distributions().includes(distribution)
+    distribution === undefined || !everyDistribution().includes(distribution)
       ? undefined
       : readTemplate(distribution);
   if (template?.package_manager === 'dnf') {
     checkDnf(body, template.title, report);
-    checkBoots(body, {title: template.title, targets: dnfOf(template).targets}, report);
+    checkKnownTargets(body, {title: template.title, targets: dnfOf(template).targets}, report);
+    checkLoader(body, template.title, report);
+  } else if (template !== undefined && isOnlyImported(template)) {
+    checkImportedOnly(body, template, report);
+    checkKnownTargets(body, {title: template.title, targets: template.targets ?? []}, report);
   } else checkApt(body, report);
 }
 
@@ -96,8 +101,8 @@ function checkDnf(body: Tree, title: string, report: Reporter): void {
   }
 }
 
-/** Which targets and loaders know how systems of rpm packages boot. */
-function checkBoots(
+/** Which targets know systems that are none of apt's. */
+function checkKnownTargets(
   body: Tree,
   {title, targets}: {readonly title: string; readonly targets: readonly string[]},
   report: Reporter,
@@ -118,6 +123,9 @@ function checkBoots(
       hint: `Those that do are ${targets.join(', ')}`,
     });
   }
+}
+
+function checkLoader(body: Tree, title: string, report: Reporter): void {
   const loader = textAt(body, 'storage', 'loader');
   if (loader?.value === 'systemd-boot')
     report.at(loader.site, {message: `Images of ${title} are started by GRUB`, hint: 'Remove `loader`'});

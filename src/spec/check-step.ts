@@ -1,5 +1,5 @@
 import {quote} from './diagnostic.ts';
-import {architectureWords, distributions, releaseWords} from './distributions.ts';
+import {architectureWords, everyDistribution, releaseWords} from './distributions.ts';
 import {nearest} from './nearest.ts';
 import {kindNames} from './provision-kinds.ts';
 import {stepKeys} from './provision-step.ts';
@@ -30,7 +30,7 @@ function checkWhen(step: Tree, body: Tree, report: Reporter): void {
   const when = child(step, 'when');
   if (when === undefined) return;
   const wanted = words(when, 'distribution').map(({value}) => value);
-  const known = wanted.filter((name) => distributions().includes(name));
+  const known = wanted.filter((name) => everyDistribution().includes(name));
   const targets = entriesAt(body, 'targets').flatMap(([name, {value}]) => [
     name,
     textAt(value, 'type')?.value ?? name,
@@ -38,7 +38,7 @@ function checkWhen(step: Tree, body: Tree, report: Reporter): void {
   const of = known.length === 0 ? '' : ` of ${known.join(' or ')}`;
   const releases = known.length === 0 ? releaseWords() : known.flatMap((name) => releaseWords(name));
   const allowed: Readonly<Record<string, {readonly are: string; readonly list: readonly string[]}>> = {
-    distribution: {are: 'no distribution that there is a template of', list: distributions()},
+    distribution: {are: 'no distribution that there is a template of', list: everyDistribution()},
     release: {are: `no release${of}`, list: releases},
     architecture: {are: 'no architecture', list: architectureWords},
     target: {are: 'neither a target of this image nor the type of one', list: [...new Set(targets)]},

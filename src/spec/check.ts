@@ -4,12 +4,13 @@ import {checkPackageManager} from './check-packages.ts';
 import {checkStep} from './check-step.ts';
 import {checkStorage} from './check-storage.ts';
 import {diagnosticAt, quote} from './diagnostic.ts';
-import {distributions, releaseWords} from './distributions.ts';
+import {everyDistribution, releaseWords} from './distributions.ts';
 import type {ImageTree} from './images.ts';
 import {nearest} from './nearest.ts';
 import {unitName} from './normalise.ts';
 import type {Reporter} from './report.ts';
 import {positionOf} from './source.ts';
+import {readTemplate} from './template.ts';
 import {child, entriesAt, isText, itemsAt, type ScalarTree, type Tree, textAt, treeAt} from './tree.ts';
 
 /**
@@ -47,25 +48,39 @@ function checkOs(body: Tree, report: Reporter): void {
     return;
   }
   if (os.kind !== 'map') return;
+  const distribution = textAt(os, 'distribution');
+  const known = everyDistribution().find((name) => name === distribution?.value);
+  const hasReleases = known === undefined || readTemplate(known).any_release === undefined;
   for (const [key, example] of [
     ['distribution', 'debian'],
-    ['release', 'bookworm'],
+    ['release', exampleRelease(known)],
   ] as const) {
-    if (!os.entries.has(key))
+    if (!os.entries.has(key) && (key !== 'release' || hasReleases))
       report.at(os.site, {message: `os has no \`${key}\``, hint: `Write \`${key}: ${example}\``});
   }
-  const distribution = textAt(os, 'distribution');
   const release = textAt(os, 'release');
-  if (distribution === undefined || release === undefined || !distributions().includes(distribution.value))
+  if (known === undefined || release === undefined) return;
+  if (!hasReleases) {
+    report.at(release.site, {
+      message: `os has a \`release\`, and none is known of ${known === 'other' ? 'other distributions' : known}`,
+      hint: 'Remove `release`',
+    });
     return;
-  const words = releaseWords(distribution.value);
+  }
+  const words = releaseWords(known);
   // What no distribution has was reported with the shape.
   if (words.includes(release.value) || !releaseWords().includes(release.value)) return;
   const near = nearest(release.value, words);
   report.at(release.site, {
-    message: `${quote(release.value)} is no release of ${distribution.value}`,
+    message: `${quote(release.value)} is no release of ${known}`,
     hint: near === undefined ? `Write one of ${words.join(', ')}` : `Write \`${near}\``,
   });
+}
+
+function exampleRelease(distribution: string | undefined): string {
+  const words = releaseWords(distribution);
+  const word = words.includes('bookworm') ? 'bookworm' : (words.at(-1) ?? '');
+  return /^[a-z]/.test(word) ? word : quote(word);
 }
 
 interface Repeated {

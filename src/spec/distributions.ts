@@ -2,13 +2,25 @@ import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import type {Os} from './image.ts';
-import {type Release, readTemplate} from './template.ts';
+import {isOnlyImported, type Release, readTemplate} from './template.ts';
 
 /** What is known of distributions, their releases and architectures: the data of `templates/`. */
 let known: readonly string[] | undefined;
+let imported: readonly string[] | undefined;
 
-/** Names of the distributions that there is a template of. */
+/** Names of the distributions that fgimage makes roots of. */
 export function distributions(): readonly string[] {
+  return everyDistribution().filter((name) => !importedDistributions().includes(name));
+}
+
+/** Names of those whose roots are only imported; `other` is whatever has no name here. */
+export function importedDistributions(): readonly string[] {
+  imported ??= everyDistribution().filter((name) => isOnlyImported(readTemplate(name)));
+  return imported;
+}
+
+/** All names that `os.distribution` may have: those that there is a template of. */
+export function everyDistribution(): readonly string[] {
   known ??= readdirSync(join(packageRoot, 'templates'), {withFileTypes: true})
     .filter((entry) => existsSync(join(packageRoot, 'templates', entry.name, 'template.json')))
     .map(({name}) => name)
@@ -21,8 +33,8 @@ export function distributions(): readonly string[] {
  * `forky`. What no template knows is given back as it is. Without a distribution the first that knows the word counts.
  */
 export function codeName(release: string, distribution?: string): string {
-  for (const name of distribution === undefined ? distributions() : [distribution]) {
-    if (!distributions().includes(name)) continue;
+  for (const name of distribution === undefined ? everyDistribution() : [distribution]) {
+    if (!everyDistribution().includes(name)) continue;
     const {releases} = readTemplate(name);
     if (releases[release] !== undefined) return release;
     const found = Object.entries(releases).find(([, one]) => wordsOf(one).includes(release));
@@ -37,7 +49,7 @@ function wordsOf({version, aliases = []}: Release): readonly string[] {
 
 /** Every word for a release that a spec may use: code names, versions and others, of one distribution or of all. */
 export function releaseWords(distribution?: string): readonly string[] {
-  const names = distribution === undefined ? distributions() : [distribution];
+  const names = distribution === undefined ? everyDistribution() : [distribution];
   const words = names.flatMap((name) =>
     Object.entries(readTemplate(name).releases).flatMap(([release, one]) => [release, ...wordsOf(one)]),
   );

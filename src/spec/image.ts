@@ -40,7 +40,7 @@ export interface Image {
 export interface Os {
   /** A folder of `templates/`. */
   readonly distribution: string;
-  /** The code name; the spec may say the version instead. */
+  /** The code name; the spec may say the version instead. Empty where the distribution is `other`. */
   readonly release: string;
   /** In Debian's words. */
   readonly architecture: 'amd64' | 'arm64';

@@ -1,7 +1,7 @@
 import {z} from 'zod';
 import {Base} from './base.ts';
 import {Cache} from './cache-settings.ts';
-import {architectureWords, distributions, releaseWords} from './distributions.ts';
+import {architectureWords, everyDistribution, releaseWords} from './distributions.ts';
 import {
   entryName,
   hostname,
@@ -36,7 +36,7 @@ const texts = z.union([line, z.array(line)]);
 
 export const Os = z
   .strictObject({
-    distribution: z.enum(distributions()).describe('The distribution.').exactOptional(),
+    distribution: z.enum(everyDistribution()).describe('The distribution.').exactOptional(),
     release: z.enum(releaseWords()).describe('Code name, or version in quotes.').exactOptional(),
     architecture: z
       .enum(architectureWords)

@@ -7,7 +7,10 @@ import type {Os} from './image.ts';
 export interface DistributionTemplate {
   /** As people call it, in boot menus. */
   readonly title: string;
-  readonly package_manager: 'apt' | 'dnf';
+  /** `none`: fgimage installs nothing. Of what is neither apt's nor dnf's a root is imported, never made. */
+  readonly package_manager: 'apt' | 'dnf' | 'apk' | 'none';
+  /** Login shell of users, and what a container runs; absent: bash. */
+  readonly shell?: string;
   /** What a base holds beside what its bootstrap brings by itself. */
   readonly packages: readonly string[];
   /** The kernel package by architecture: there is no other architecture of this distribution. */
@@ -22,7 +25,13 @@ export interface DistributionTemplate {
   readonly apt?: AptTemplate;
   /** Of one whose package manager is dnf. */
   readonly dnf?: DnfTemplate;
+  /** Of one whose roots are only imported: the targets that can be made of them. */
+  readonly targets?: readonly string[];
   readonly releases: Readonly<Record<string, Release>>;
+  /** Of one whose package manager is apk: the folders of a release's repositories below the mirror, `{release}` in them. */
+  readonly apk?: readonly string[];
+  /** Of what is not told by releases, in their place. */
+  readonly any_release?: Release;
 }
 
 export interface AptTemplate {
@@ -88,10 +97,15 @@ export function readTemplate(distribution: Os['distribution']): DistributionTemp
 }
 
 export function releaseOf(template: DistributionTemplate, os: Pick<Os, 'distribution' | 'release'>): Release {
-  const release = template.releases[os.release];
+  const release = template.releases[os.release] ?? template.any_release;
   if (release === undefined)
     throw new Error(`The template of ${os.distribution} has no release ${os.release}`);
   return release;
+}
+
+/** Whether there is no way to a root of it but to import one. */
+export function isOnlyImported({package_manager: manager}: DistributionTemplate): boolean {
+  return manager === 'apk' || manager === 'none';
 }
 
 export function aptOf({title, apt}: DistributionTemplate): AptTemplate {

@@ -6,7 +6,7 @@ import {fail, ok} from '../result.ts';
 import {applyChanges, type Change} from './changes.ts';
 import {serviceChanges} from './customize.ts';
 import {installPackages} from './package-manager.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {archiveOf, hasRpms} from './rpm-tree.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 import {runInTree} from './tree.ts';
 
@@ -16,7 +16,7 @@ export const runAdapt: StageRunner = async (context) => {
   const installed = await installPackages(context, {
     install: plan.packages,
     remove: [],
-    archive: context.node.dependsOn[0] ?? '',
+    archive: archiveOf(context.node),
   });
   if (!installed.ok) return fail({failure: installed.error});
   if (installed.value.known) return ok({result: {}});
@@ -45,7 +45,7 @@ export const runInitramfs: StageRunner = async (context) => {
   const installed = await installPackages(inScratch, {
     install: plan.initramfsPackages,
     remove: [],
-    archive: context.node.dependsOn[0] ?? '',
+    archive: archiveOf(context.node),
   });
   if (!installed.ok) return fail({failure: installed.error});
   if (installed.value.known) return ok({result: {}});

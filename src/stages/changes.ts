@@ -3,7 +3,7 @@ import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import type {Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {hasDebs} from './rpm-tree.ts';
 import type {StageContext} from './stage.ts';
 import {mountPoint, runInTree, scratchFile} from './tree.ts';
 
@@ -59,7 +59,7 @@ export function applyChanges(
   const script = join(packageRoot, 'src/stages/scripts/apply.pl');
   const words = [`${folder}/changes`, `${folder}/payload`, `${folder}/project`] as const;
   // Every Debian has a perl; other trees are entered by the host's.
-  const isHosts = hasRpms(context.node);
+  const isHosts = !hasDebs(context.node);
   return runInTree(context, {
     ...(isHosts ? {inside: 'host', enters: true} : {}),
     command: isHosts

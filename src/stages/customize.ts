@@ -3,7 +3,7 @@ import type {CopiedFile} from '../plan/fingerprint.ts';
 import {fail, ok} from '../result.ts';
 import type {Group, Repository, Services, User, WriteFile} from '../spec/image.ts';
 import {applyChanges, type Change} from './changes.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {hasDebs, hasRpms, isOnlyImported} from './rpm-tree.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 
 /** `repositories`: keys and sources of further archives, before any package is installed. */
@@ -91,7 +91,7 @@ export const runSettings = stage((context) => {
     );
   }
   // The package of a language brings its locales made.
-  if (locale !== undefined && hasRpms(context.node)) write('/etc/locale.conf', `LANG=${locale}\n`);
+  if (locale !== undefined && !hasDebs(context.node)) write('/etc/locale.conf', `LANG=${locale}\n`);
   else if (locale !== undefined) {
     if (!/^(?:C|POSIX)(?:\.|$)/.test(locale)) {
       write('/etc/locale.gen', `${locale} ${locale.split('.')[1] ?? 'UTF-8'}\n`);
@@ -118,7 +118,8 @@ export const runUsers = stage((context) => {
     name: group.name,
     options: [...option('--gid', group.gid), ...(group.system === true ? ['--system'] : [])],
   }));
-  changes.push(...users.flatMap(userChanges));
+  const shell = isOnlyImported(context.node) ? '/bin/sh' : '/bin/bash';
+  changes.push(...users.flatMap((user) => userChanges(user, shell)));
   for (const group of groups) {
     for (const member of group.members)
       changes.push({do: 'run', command: ['gpasswd', '--add', member, group.name]});
@@ -137,7 +138,8 @@ export const runUsers = stage((context) => {
   return changes;
 });
 
-function userChanges(user: User): readonly Change[] {
+/** `shell`: of users that log in and of whom the spec says none. */
+function userChanges(user: User, shell: string): readonly Change[] {
   const whenNew = [
     user.system ? '--system' : '--create-home',
     ...(user.primary_group === undefined ? ['--user-group'] : []),
@@ -147,7 +149,7 @@ function userChanges(user: User): readonly Change[] {
     ...option('--uid', user.uid),
     ...option('--gid', user.primary_group),
     ...option('--home-dir', user.homedir),
-    ...option('--shell', user.shell ?? (user.system || user.name === 'root' ? undefined : '/bin/bash')),
+    ...option('--shell', user.shell ?? (user.system || user.name === 'root' ? undefined : shell)),
     ...option('--groups', user.groups.length === 0 ? undefined : user.groups.join(',')),
     ...option('--password', user.hashed_passwd),
   ];

@@ -27,6 +27,11 @@ export function hostEnvironment(): Record<string, string> {
   return environment;
 }
 
+/** The proxies of fgimage's own environment. */
+export function hostProxies(): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(hostEnvironment()).filter(([name]) => /_proxy$/i.test(name)));
+}
+
 /**
  * Options that give the host's apt a state of its own below `folder`, beside what the host's configuration says of
  * proxies, credentials and time-outs: those are the host's to know (apt.conf(5)).

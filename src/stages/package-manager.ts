@@ -1,8 +1,8 @@
 import type {StageNode} from '../plan/graph.ts';
-import type {Result} from '../result.ts';
+import {ok, type Result} from '../result.ts';
 import type {StageFailure} from '../run/events.ts';
 import type {AptRequest, Installed} from './apt.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {isOnlyImported, packagesOf} from './rpm-tree.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 
 /** What a package manager has to do for the stages of an image: which one does it is the distribution's. */
@@ -29,8 +29,10 @@ const managers: Readonly<Record<'apt' | 'dnf', () => Promise<PackageManager>>> =
   }),
 };
 
-export function packageManager(node: Pick<StageNode, 'params'>): Promise<PackageManager> {
-  return managers[hasRpms(node) ? 'dnf' : 'apt']();
+export function packageManager(node: Pick<StageNode, 'id' | 'params'>): Promise<PackageManager> {
+  const manager = packagesOf(node);
+  if (manager !== 'apt' && manager !== 'dnf') throw new Error(`Stage ${node.id} has no archive`);
+  return managers[manager]();
 }
 
 /** Installs and removes packages in the stage's tree. */
@@ -38,5 +40,10 @@ export async function installPackages(
   context: StageContext,
   request: AptRequest,
 ): Promise<Result<Installed, StageFailure>> {
+  if (isOnlyImported(context.node)) {
+    // Without packages there is nothing that the stage's key does not tell.
+    if (request.install.length + request.remove.length === 0) return ok({known: false});
+    return (await import('./apk.ts')).installApks(context, request);
+  }
   return (await packageManager(context.node)).install(context, request);
 }

@@ -10,7 +10,7 @@ import {packageRoot} from '../package-root.ts';
 import {fail, ok} from '../result.ts';
 import type {JsonObject} from '../spec/image.ts';
 import {requiredInput} from './inputs.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {packagesOf} from './rpm-tree.ts';
 import type {StageContext, StageRunner} from './stage.ts';
 import {runInTree, sourceDateEpoch} from './tree.ts';
 
@@ -19,7 +19,18 @@ import {runInTree, sourceDateEpoch} from './tree.ts';
  * programs in a sandbox; where the .debs came from is known from the lock, or from the lists of the archives.
  */
 export const runSbom: StageRunner = async (context) => {
-  if (hasRpms(context.node)) return (await import('./dnf/sbom.ts')).runRpmSbom(context);
+  switch (packagesOf(context.node)) {
+    case 'dnf':
+      return (await import('./dnf/sbom.ts')).runRpmSbom(context);
+    case 'apk':
+    case 'none':
+      return (await import('./plain-tree.ts')).runPlainSbom(context);
+    case 'apt':
+      return runDebSbom(context);
+  }
+};
+
+const runDebSbom: StageRunner = async (context) => {
   const {debs = []} = context.node.params as unknown as {readonly debs?: readonly KnownDeb[]};
   const archives = context.node.dependsOn.filter((id) => !context.node.layers.includes(id));
   const gathered = join(context.work, 'gathered');

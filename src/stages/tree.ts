@@ -6,7 +6,7 @@ import type {StageFailure} from '../run/events.ts';
 import type {ProcessOutcome} from '../sandbox/process.ts';
 import {type Bind, cleanEnvironment, runInSandbox, type SandboxSecret} from '../sandbox/sandbox.ts';
 import {requiredInput} from './inputs.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {hasDebs} from './rpm-tree.ts';
 import type {StageContext} from './stage.ts';
 
 /** What `runInTree` is asked to do. */
@@ -71,7 +71,7 @@ export async function runInTree(
   const entered = inside === 'image' || request.enters === true;
   const above = [
     // Its policy-rc.d is Debian's way; in a tree of another kind /usr/sbin may be a link, which the layer would hide.
-    ...(entered && request.bare !== true && !hasRpms(context.node) ? [shimLayer(context)] : []),
+    ...(entered && request.bare !== true && hasDebs(context.node) ? [shimLayer(context)] : []),
     ...(request.above ?? []),
   ];
   const empty = join(context.run.path, 'empty');

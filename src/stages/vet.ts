@@ -10,7 +10,7 @@ import type {RpmFiles} from '../vet/packages.ts';
 import type {VetRequest} from '../vet/vet-tree.ts';
 import {queryRpms} from './dnf/query.ts';
 import {requiredInput} from './inputs.ts';
-import {hasRpms} from './rpm-tree.ts';
+import {isOnlyImported, packagesOf} from './rpm-tree.ts';
 import type {StageRunner} from './stage.ts';
 import {mountPoint, runInTree, scratchFile} from './tree.ts';
 
@@ -23,7 +23,8 @@ export const runVet: StageRunner = async (context) => {
   const told = requiredInput(context, context.node.dependsOn[0] ?? '');
   const {packages} = JSON.parse(readFileSync(join(told.path, documentNames.inventory), 'utf8')) as Inventory;
   const tree = mountPoint(context);
-  const facts = hasRpms(context.node) ? await queryRpms(context) : undefined;
+  const manager = packagesOf(context.node);
+  const facts = manager === 'dnf' ? await queryRpms(context) : undefined;
   if (facts?.ok === false) return fail({failure: facts.error});
   const request: Omit<VetRequest, 'xattrs'> = {
     root: tree,
@@ -32,6 +33,7 @@ export const runVet: StageRunner = async (context) => {
     strangers: packages
       .filter(({deb, rpm}) => deb === undefined && rpm === undefined)
       .map(({name, version}) => ({name, version})),
+    ...(isOnlyImported(context.node) ? {withoutPackages: true} : {}),
     ...(facts === undefined
       ? {}
       : {

@@ -20,10 +20,14 @@ export interface VetRequest {
   readonly strangers: Look['strangers'];
   /** The database of packages in the tree, where it is rpm's. */
   readonly rpmFiles?: RpmFiles;
+  /** Whether nothing is known of its packages and where they come from: then nothing is said of them. */
+  readonly withoutPackages?: boolean;
 }
 
 /** Looks for all that should not be in a tree: one walk, in which a file is read at most once. */
-export function vetTree({root, expected, layers, xattrs, strangers, rpmFiles}: VetRequest): Findings {
+export function vetTree({root, expected, layers, xattrs, strangers, ...packages}: VetRequest): Findings {
+  const {rpmFiles, withoutPackages = false} = packages;
+  const wanted = checks.filter(({name}) => !withoutPackages || name !== 'package-sources');
   const tree = new VettedTree(root);
   let now: Entry | undefined;
   let text: string | undefined;
@@ -36,6 +40,7 @@ export function vetTree({root, expected, layers, xattrs, strangers, rpmFiles}: V
     capabilities: capabilityWords(xattrs),
     isFromPackages: (path) => expected.packaged[topmost(layers, path)] ?? false,
     strangers,
+    withoutPackages,
     text: () => {
       if (!isRead && now !== undefined) text = tree.text(now);
       isRead = true;
@@ -49,10 +54,10 @@ export function vetTree({root, expected, layers, xattrs, strangers, rpmFiles}: V
     now = entry;
     isRead = false;
     text = undefined;
-    for (const {name, entry: ask} of checks)
+    for (const {name, entry: ask} of wanted)
       for (const remark of ask?.(entry, look) ?? []) found.push(finding(name, remark));
   }
-  for (const {name, tree: ask} of checks)
+  for (const {name, tree: ask} of wanted)
     for (const remark of ask?.(look) ?? []) found.push(finding(name, remark));
   const {files, bytes} = tree.readSoFar;
   return {

@@ -1,4 +1,5 @@
-import type {JsonObject} from '../../src/spec/image.ts';
+import type {Image, JsonObject} from '../../src/spec/image.ts';
+import {readTemplate} from '../../src/spec/template.ts';
 import {nothingToAdapt, type OciPackPlan, type Target} from '../contract.ts';
 
 /** `oci`: a container image, as a layout on disk. README.md says what is in it. */
@@ -6,7 +7,7 @@ export const target: Target = {
   name: 'oci',
   version: 1,
   adapt: () => nothingToAdapt,
-  pack: (_image, options) => pack(options),
+  pack,
   boot: () => [],
   usualName: '{image}-{digest}',
   registrar: async () => (await import('./register.ts')).openRegistrar,
@@ -15,7 +16,7 @@ export const target: Target = {
 /** What a Debian image has where its spec says nothing. */
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-function pack(options: JsonObject): OciPackPlan {
+function pack({os}: Image, options: JsonObject): OciPackPlan {
   const {compression, entrypoint, cmd, env, user, working_dir: folder, labels} = options;
   if (compression !== 'zstd' && compression !== 'gzip')
     throw new Error(`Unchecked option compression: ${JSON.stringify(compression)}`);
@@ -26,7 +27,7 @@ function pack(options: JsonObject): OciPackPlan {
     config: {
       Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
       ...(entrypoint === undefined ? {} : {Entrypoint: entrypoint}),
-      Cmd: cmd ?? (entrypoint === undefined ? ['/bin/bash'] : []),
+      Cmd: cmd ?? (entrypoint === undefined ? [readTemplate(os.distribution).shell ?? '/bin/bash'] : []),
       ...(user === undefined ? {} : {User: user}),
       ...(folder === undefined ? {} : {WorkingDir: folder}),
       ...(labels === undefined ? {} : {Labels: labels}),

@@ -1,6 +1,7 @@
 import {chmodSync, lstatSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fail, ok} from '../../result.ts';
+import {archiveOf} from '../rpm-tree.ts';
 import type {StageRunner} from '../stage.ts';
 import {installRpms} from './install.ts';
 
@@ -14,7 +15,7 @@ export const runRpmBase: StageRunner = async (context) => {
   const installed = await installRpms(context, {
     install: packages,
     remove: [],
-    archive: context.node.dependsOn[0] ?? '',
+    archive: archiveOf(context.node),
   });
   if (!installed.ok) return fail({failure: installed.error});
   if (installed.value.known) return ok({result: {}});

@@ -1,14 +1,13 @@
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {readGatheredRpms} from '../../inventory/gathered.ts';
 import {RpmIndex} from '../../inventory/rpms.ts';
-import {packageRoot} from '../../package-root.ts';
 import type {RpmSystem} from '../../plan/rpm-sources.ts';
 import {fail} from '../../result.ts';
 import {requiredInput} from '../inputs.ts';
+import {gatherByHost} from '../plain-tree.ts';
 import {writeDocuments} from '../sbom.ts';
 import type {StageRunner} from '../stage.ts';
-import {mountPoint, runInTree} from '../tree.ts';
 import {primaryTexts} from './primary.ts';
 import {queryRpms} from './query.ts';
 
@@ -21,20 +20,7 @@ export const runRpmSbom: StageRunner = async (context) => {
   const {folder, packages} = facts.value;
   const paths = packages.flatMap(({configuration}) => configuration.map(([path]) => `${path}\0`));
   writeFileSync(join(folder, 'configuration'), paths.join(''));
-  const looked = join(context.work, 'looked');
-  mkdirSync(looked, {recursive: true});
-  const out = '/run/fgimage/out';
-  const gathered = await runInTree(
-    {...context, output: looked},
-    {
-      inside: 'host',
-      enters: true,
-      command: ['perl', join(packageRoot, 'src/stages/scripts/sbom.pl'), out, mountPoint(context)],
-      writable: true,
-      bare: true,
-      binds: [{source: folder, path: out, kind: 'dir', mode: 'rw'}],
-    },
-  );
+  const gathered = await gatherByHost(context, folder);
   if (!gathered.ok) return fail({failure: gathered.error});
   const index = new RpmIndex(packages);
   const archives = context.node.dependsOn.filter((id) => !context.node.layers.includes(id));

@@ -4,9 +4,12 @@ import type {Os} from '../../spec/image.ts';
 import {ImportError} from './entry.ts';
 import type {TreeWriter} from './tree-writer.ts';
 
-/** Compares what a root says it is (os-release(5)), and what its programs are made for, with `os` of the spec. */
+/**
+ * Compares what a root says it is (os-release(5)), and what its programs are made for, with `os` of the spec. Whatever is
+ * called `other` there need not say anything.
+ */
 export function checkOs(writer: TreeWriter, os: Pick<Os, 'distribution' | 'release' | 'architecture'>): void {
-  checkRelease(writer, os);
+  if (os.distribution !== 'other') checkRelease(writer, os);
   const machine = machineOfPrograms(writer);
   if (machine === undefined || machine === machineOf(os.architecture)) return;
   throw new ImportError(`Its programs are made for ${machine}, and os.architecture is ${os.architecture}`, {

@@ -5,7 +5,8 @@ import {packageRoot} from '../../package-root.ts';
 import {ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
 import {queryRpms} from '../dnf/query.ts';
-import {hasRpms} from '../rpm-tree.ts';
+import {plainInventory} from '../plain-tree.ts';
+import {packagesOf} from '../rpm-tree.ts';
 import type {StageContext} from '../stage.ts';
 import {runInTree} from '../tree.ts';
 
@@ -23,7 +24,9 @@ export interface InstalledPackage {
 }
 
 export async function takeInventory(context: StageContext): Promise<Result<Inventory, StageFailure>> {
-  if (hasRpms(context.node)) return rpmInventory(context);
+  const manager = packagesOf(context.node);
+  if (manager === 'dnf') return rpmInventory(context);
+  if (manager !== 'apt') return importedInventory(context);
   const out = join(context.work, 'inventory');
   mkdirSync(out, {recursive: true});
   const done = await runInTree(context, {
@@ -50,6 +53,16 @@ async function rpmInventory(context: StageContext): Promise<Result<Inventory, St
   const facts = await queryRpms(context);
   if (!facts.ok) return facts;
   const {packages, kernels} = facts.value;
+  return ok({
+    packages: packages.map(({name, version, architecture}) => ({name, version, architecture})),
+    kernels: [...kernels].sort((a, b) => compareVersions(b, a)),
+  });
+}
+
+async function importedInventory(context: StageContext): Promise<Result<Inventory, StageFailure>> {
+  const found = await plainInventory(context);
+  if (!found.ok) return found;
+  const {packages, kernels} = found.value;
   return ok({
     packages: packages.map(({name, version, architecture}) => ({name, version, architecture})),
     kernels: [...kernels].sort((a, b) => compareVersions(b, a)),

@@ -2,7 +2,7 @@ import {fail, ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
 import type {Bind} from '../../sandbox/sandbox.ts';
 import type {JsonObject, Provisioner} from '../../spec/image.ts';
-import {hostEnvironment} from '../host-command.ts';
+import {hostProxies} from '../host-command.ts';
 import type {StageContext, StageRunner} from '../stage.ts';
 import {runInTree, toolsTreePath} from '../tree.ts';
 import {stepRunner} from './registry.ts';
@@ -95,7 +95,7 @@ class Step {
     const ran = await runInTree(this.#context, {
       initName: 'systemd',
       ...command,
-      env: {...(network ? proxies() : {}), ...command.env},
+      env: {...(network ? hostProxies() : {}), ...command.env},
       writable: true,
       network,
       secrets,
@@ -137,9 +137,4 @@ function treeBinds({inside = 'image', enters}: StepCommand, binds: readonly Bind
   if (inside === 'image') return binds;
   if (inside === 'host' || enters !== true) return [];
   return binds.map((bind) => ({...bind, path: `${toolsTreePath}${bind.path}`}));
-}
-
-/** The proxies of fgimage's own environment. */
-function proxies(): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(hostEnvironment()).filter(([name]) => /_proxy$/i.test(name)));
 }

@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import type {StepRun} from '../../plan/graph.ts';
 import type {Bind} from '../../sandbox/sandbox.ts';
 import {requiredInput} from '../inputs.ts';
+import {isOnlyImported} from '../rpm-tree.ts';
 import type {StageContext} from '../stage.ts';
 import {type StepLayer, scratchFolder} from './step-layer.ts';
 
@@ -21,8 +22,10 @@ export interface StepAptOptions {
  */
 export function stepApt({context, layer, run, network}: StepAptOptions): readonly Bind[] {
   if (network) layer.add('etc/resolv.conf', hostFile('/etc/resolv.conf'));
+  // The apt of a distribution that fgimage does not know asks its own sources.
+  if (isOnlyImported(context.node)) return [];
   if (layer.below('etc/apt')?.entry.isDirectory() !== true) return [];
-  const lines = [...commonConfig, ...(network ? [...onlineConfig, ...hostProxies()] : offlineConfig)];
+  const lines = [...commonConfig, ...(network ? [...onlineConfig, ...aptProxies()] : offlineConfig)];
   layer.add(configFile, `${lines.join('\n')}\n`);
   if (!network) return [];
   layer.add(sourcesFile, `${(run.aptSources ?? []).join('\n')}\n`);
@@ -74,7 +77,7 @@ const onlineConfig: readonly string[] = [
 const offlineConfig: readonly string[] = ['Dir::Etc::SourceList "/dev/null";', 'Acquire::Retries "0";'];
 
 /** The proxies of the host's apt; those of the environment reach the step by its environment. */
-function hostProxies(): readonly string[] {
+function aptProxies(): readonly string[] {
   const names = ['http', 'https'].map((scheme) => `Acquire::${scheme}::Proxy`);
   try {
     const lines = execFileSync('apt-config', ['dump', ...names], {encoding: 'utf8'}).split('\n');
@@ -84,7 +87,8 @@ function hostProxies(): readonly string[] {
   }
 }
 
-function hostFile(path: string): string {
+/** A file of the host; empty where there is none. */
+export function hostFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {

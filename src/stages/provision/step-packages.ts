@@ -4,7 +4,7 @@ import {fail, ok, type Result} from '../../result.ts';
 import type {StageFailure} from '../../run/events.ts';
 import type {Installed} from '../apt.ts';
 import {installPackages} from '../package-manager.ts';
-import {hasRpms} from '../rpm-tree.ts';
+import {archiveOf, hasDebs} from '../rpm-tree.ts';
 import type {StageContext} from '../stage.ts';
 import {runInTree} from '../tree.ts';
 import {autoInstalled, extendedStates, installedNames, newNames, withoutNames} from './dpkg-state.ts';
@@ -34,14 +34,14 @@ export class StepPackages {
   }
 
   async install(): Promise<Result<Installed, StageFailure>> {
-    const {params, dependsOn} = this.#context.node;
+    const {params} = this.#context.node;
     const install = params['install'] as readonly string[] | undefined;
     if (install === undefined) return ok({known: false});
-    if (params['keep_client'] === false && hasRpms(this.#context.node)) return fail(staysInRpms);
+    if (params['keep_client'] === false && !hasDebs(this.#context.node)) return fail(staysInRpms);
     const installed = await installPackages(this.#context, {
       install,
       remove: [],
-      archive: dependsOn[0] ?? '',
+      archive: archiveOf(this.#context.node),
     });
     if (!installed.ok || installed.value.known || params['keep_client'] !== false) return installed;
     this.#added = newNames(this.#layer.textBelow(statusFile), this.#layer.text(statusFile), installedNames);

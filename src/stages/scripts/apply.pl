@@ -2,18 +2,21 @@
 # Applies a list of changes to the tree that is `/`: runs inside the sandbox with the image's own perl-base, so that
 # every path and every name of a user or group is resolved in the image.
 #
-# Of a tree that may have no perl it is the host's, and given the tree's place: then it enters that by chroot(2) first.
+# Of a tree that may have no perl it is the host's, and given the tree's place: then it enters that by chroot(2) first, and
+# makes users and groups by itself where the tree has no programs for them (accounts.pl).
 #
 # usage: apply.pl CHANGES PAYLOAD-FOLDER PROJECT-FOLDER [TREE]
 # CHANGES holds records of fields, each field ended by NUL, each record by an extra NUL.
 use strict;
 use warnings;
 use Fcntl qw(O_WRONLY O_CREAT O_TRUNC O_APPEND O_NOFOLLOW);
+use File::Basename qw(dirname);
 use File::Glob ();
 
 my ($changes, $payload, $project, $tree) = @ARGV;
 if (defined $tree) {
   # The C library settles now where it looks names up, in the host's files' way: modules of the tree are not for it.
+  require(dirname(__FILE__) . '/accounts.pl');
   getpwnam 'root';
   getgrnam 'root';
   () = glob '/*';
@@ -111,6 +114,7 @@ sub run {
   my @command = @_;
   print join(' ', '+', @command), "\n";
   $| = 1;
+  return Accounts::run(@command) if defined $tree && Accounts::stands_in($command[0]);
   my $status = system { $command[0] } @command;
   return if $status == 0;
   die $status == -1 ? "Cannot run $command[0] in the image: $!\n" : "$command[0] ended with status " . ($status >> 8) . "\n";

@@ -6,12 +6,16 @@
 # Of a tree whose packages are rpm's it is the host's perl, and given the tree's place: then it enters that by chroot(2), finds
 # in FOLDER what rpm's database told (rpm-query.py: `owned`, `configuration`), and makes the digests by itself.
 #
-# usage: sbom.pl FOLDER [TREE]
+# Of a tree whose packages nobody knows, WHAT is `all`: each of its files is told, whatever a database in it may say. With
+# `apk` that of apk tells whose they are. With `kernels` nothing is told but these, and apk's database.
+#
+# usage: sbom.pl FOLDER [TREE [WHAT]]
 use strict;
 use warnings;
 use Fcntl qw(:mode);
 
-my ($out, $tree) = @ARGV;
+my ($out, $tree, $what) = @ARGV;
+$what //= 'unowned';
 if (defined $tree) {
   require Digest::SHA;
   require File::Glob;
@@ -21,7 +25,8 @@ if (defined $tree) {
 # Mounted by the sandbox; in an image they are empty (docs/reference/sbom.md).
 my %mounted = map { $_ => 1 } qw(/dev /proc /run /sys /tmp /var/tmp);
 
-my $owned = owned_paths();
+if ($what eq 'kernels') { kernels(); apk_database(); exit }
+my $owned = $what eq 'all' ? {} : owned_paths();
 walk_tree($owned);
 accounts();
 units();
@@ -64,6 +69,13 @@ sub owned_paths {
     local $/ = "\0";
     while (my $path = <$in>) { chomp $path; $own->($path) }
   }
+  if ($what eq 'apk') {
+    my $folder = '';
+    for (lines_of('/lib/apk/db/installed')) {
+      if (/^F:(.*)/) { $folder = $1 eq '' ? '' : "/$1" }
+      elsif (/^R:(.*)/) { $own->("$folder/$1") }
+    }
+  }
   for my $list (glob '/var/lib/dpkg/info/*.list') {
     open(my $in, '<:raw', $list) or die "$list: $!\n";
     while (my $path = <$in>) { chomp $path; $own->($path) }
@@ -99,7 +111,7 @@ sub walk_tree {
       if ($type == S_IFLNK) { $links++ }
       my $bits = sprintf '%04o', S_IMODE($mode);
       print $setuid line($bits, $uid, $gid, $owned->{$path} ? 1 : 0, $path) if $type == S_IFREG && $mode & 06000;
-      next if $owned->{$path} || derived($path, $owned);
+      next if $what ne 'all' && ($owned->{$path} || derived($path, $owned));
       print $unowned line(
         $type == S_IFREG ? 'file' : $type == S_IFLNK ? 'link' : 'other',
         $bits, $uid, $gid, $size, $path, $type == S_IFLNK ? readlink $path : '');
@@ -115,7 +127,7 @@ sub walk_tree {
 # links of update-alternatives(1), and byte code of Python modules that a package brought (docs/reference/sbom.md).
 sub derived {
   my ($path, $owned) = @_;
-  return 1 if $path =~ m{^/(?:var/lib/(?:dpkg|apt|rpm|dnf|alternatives)|usr/lib/sysimage/(?:rpm|dnf)|etc/alternatives|etc/pki/ca-trust/extracted)/};
+  return 1 if $path =~ m{^/(?:var/lib/(?:dpkg|apt|rpm|dnf|alternatives)|(?:usr/)?lib/apk/db|usr/lib/sysimage/(?:rpm|dnf)|etc/alternatives|etc/pki/ca-trust/extracted)/};
   return 1 if $path =~ m{^(?:
     /etc/ld\.so\.cache
     | /usr/lib/modules/[^/]+/modules\.(?:alias|builtin\.alias|builtin|dep|devname|softdep|symbols|weakdep)(?:\.bin)?
@@ -182,11 +194,12 @@ sub units {
 
 # dpkg's and apt's own tables, copyright files by package, and the configuration files that packages brought.
 sub packages {
+  copy(-e '/etc/os-release' ? '/etc/os-release' : '/usr/lib/os-release', 'os-release');
+  kernels();
+  apk_database() if $what eq 'apk';
+  return if $what eq 'all' || $what eq 'apk';
   copy('/var/lib/dpkg/status', 'status');
   copy('/var/lib/apt/extended_states', 'extended_states');
-  copy(-e '/etc/os-release' ? '/etc/os-release' : '/usr/lib/os-release', 'os-release');
-  my $kernels = output('kernels');
-  for (glob '/boot/vmlinuz-*') { print $kernels line(substr $_, length '/boot/vmlinuz-') if -f $_ }
   mkdir "$out/copyright";
   my $conffiles = output('conffiles');
   my ($package, $inside);
@@ -198,6 +211,14 @@ sub packages {
     if (/^(\S+):/) { $inside = $1 eq 'Conffiles' }
     elsif ($inside && m{^ (/.*) [0-9a-f]{32}}) { print $conffiles "$1\0" if -f $1 }
   }
+}
+
+# apk's table of packages and their files (apk-package(5)).
+sub apk_database { copy('/lib/apk/db/installed', 'apk-installed') }
+
+sub kernels {
+  my $kernels = output('kernels');
+  for (glob '/boot/vmlinuz-*') { print $kernels line(substr $_, length '/boot/vmlinuz-') if -f $_ }
 }
 
 # As sha256sum(1) -z and sha1sum(1) -z print them: of files that no package owns, and of configuration files.

@@ -22,7 +22,11 @@ export const setuid: Check = {
   },
 };
 
-function strangeOrigin({path, mode}: Entry, {packaged, isFromPackages}: Look): string | undefined {
+function strangeOrigin(
+  {path, mode}: Entry,
+  {packaged, isFromPackages, withoutPackages}: Look,
+): string | undefined {
+  if (withoutPackages) return isFromPackages(path) ? undefined : 'the import did not bring it';
   const owner = packaged.ownerOf(path);
   if (owner === undefined) return 'no package owns it';
   if (isFromPackages(path) || packaged.overriddenMode(path) === mode) return undefined;

@@ -2,9 +2,11 @@ import {describe, expect, it} from 'vitest';
 import {FgError} from '../../../src/errors.ts';
 import type {StageNode} from '../../../src/plan/graph.ts';
 import {type PlanRequest, planImages} from '../../../src/plan/plan.ts';
+import {isOnline} from '../../../src/plan/provision-parts.ts';
 import type {Image} from '../../../src/spec/image.ts';
+import {archiveOf} from '../../../src/stages/rpm-tree.ts';
 import {targetOfType} from '../../../targets/registry.ts';
-import {image} from '../../rig/images.ts';
+import {image, shellStep} from '../../rig/images.ts';
 import {TemporaryFolder} from '../../rig/temporary-folder.ts';
 
 const tarball = [{name: 'tarball', type: 'tarball', options: {compression: 'zstd'}}];
@@ -78,6 +80,59 @@ describe('an imported base', () => {
     const refused = plan(image({targets: tarball, base: {import: 'root.tar'}}), {lock});
     await expect(refused).rejects.toThrow(FgError);
     await expect(refused).rejects.toThrow('An image that is built on root.tar cannot be locked');
+  });
+});
+
+describe('an imported base of a distribution that fgimage makes no root of', () => {
+  const other = {distribution: 'other', release: '', architecture: 'amd64'} as const;
+  const alpine = {distribution: 'alpine', release: '3.22', architecture: 'arm64'} as const;
+  const base = {import: 'root.tar'};
+
+  it('has neither package lists nor a kernel, and its stages know that', async () => {
+    const files = [{path: '/etc/motd', content: 'x', owner: 'root:root', permissions: '0644', append: false}];
+    const step = {...shellStep({inline: 'true'}), network: true};
+    const nodes = await plan(
+      image({targets: tarball, os: other, base, write_files: files, provision: [step]}),
+    );
+    expect(ids(nodes)).toEqual([
+      'base:import-root.tar',
+      'customize:web/files',
+      'customize:web/provision-1',
+      'adapt:web/tarball',
+      'pack:web/tarball',
+      'sbom:web/tarball',
+    ]);
+    for (const {params} of nodes.filter(({kind}) => kind !== 'pack'))
+      expect(params['imported']).toEqual({machine: 'x86_64', package_manager: 'none'});
+    expect(nodes[2]).toMatchObject({dependsOn: ['base:import-root.tar', 'customize:web/files']});
+    expect(nodes.filter(isOnline).map(({id}) => id)).toEqual(['customize:web/provision-1']);
+    expect(archiveOf(nodes[3] ?? {dependsOn: ['archive:none']})).toBe('');
+  });
+
+  it('has packages from the apk of the image, by a stage that has a network', async () => {
+    const named = {...alpine, mirror: 'https://mirror.example.org/alpine/'};
+    const nodes = await plan(image({targets: tarball, os: named, base, packages: [{name: 'tree'}]}));
+    const packages = nodes.find(({id}) => id === 'customize:web/packages');
+    expect(packages).toMatchObject({
+      dependsOn: ['base:import-root.tar'],
+      params: {
+        install: ['tree'],
+        network: true,
+        repositories: [
+          'https://mirror.example.org/alpine/v3.22/main',
+          'https://mirror.example.org/alpine/v3.22/community',
+        ],
+        imported: {machine: 'aarch64', package_manager: 'apk'},
+      },
+    });
+    expect(nodes.filter(isOnline)).toEqual([packages]);
+  });
+
+  it('refuses a step that needs packages where nobody installs any', async () => {
+    const step = shellStep({inline: 'true', packages: ['make']} as never);
+    await expect(plan(image({targets: tarball, os: other, base, provision: [step]}))).rejects.toThrow(
+      'fgimage installs no packages of other distributions, and make is wanted',
+    );
   });
 });
 

@@ -2,6 +2,9 @@ import {describe, expect, it} from 'vitest';
 import {
   architectureOf,
   codeName,
+  distributions,
+  everyDistribution,
+  importedDistributions,
   machineOf,
   releaseWords,
   versionOf,
@@ -30,6 +33,16 @@ describe('releaseWords()', () => {
       ...['bullseye', '11', 'bookworm', '12', 'trixie', '13', 'forky', '14', 'testing', 'sid', 'unstable'],
     ]);
     expect(releaseWords('ubuntu')).toEqual(['jammy', '22.04', 'noble', '24.04', 'resolute', '26.04']);
+  });
+});
+
+describe('distributions()', () => {
+  it('are those that roots are made of; others are only imported', () => {
+    expect(distributions()).toEqual(['almalinux', 'centos', 'debian', 'fedora', 'rocky', 'ubuntu']);
+    expect(importedDistributions()).toEqual(['alpine', 'other']);
+    expect(everyDistribution()).toEqual([...distributions(), ...importedDistributions()].sort());
+    expect(releaseWords('other')).toEqual([]);
+    expect(versionOf({distribution: 'other', release: ''})).toBe('');
   });
 });
 
