@@ -17,8 +17,10 @@ import {
 import {dirname, join} from 'node:path';
 import type {Store} from '../../cache/store.ts';
 import {programFolders} from '../../src/host/program-folders.ts';
+import {packedSystem} from '../../src/plan/packed-system.ts';
 import {CommandLog} from '../../src/sandbox/process.ts';
 import type {JsonObject} from '../../src/spec/image.ts';
+import {readTemplate} from '../../src/spec/template.ts';
 import {runDiskPack} from '../../src/stages/pack/disk.ts';
 import type {StageContext} from '../../src/stages/stage.ts';
 import type {DiskOutput, DiskPackPlan, StorageLayout} from '../../targets/contract.ts';
@@ -67,7 +69,11 @@ export class DiskRig {
         id: 'pack:small/disk',
         layers: ['small'],
         dependsOn: ['initramfs:small', 'small'],
-        params: {plan: plan as unknown as JsonObject, source_date_epoch: epoch},
+        params: {
+          plan: plan as unknown as JsonObject,
+          system: packedSystem({architecture: 'amd64'}, readTemplate('debian')),
+          source_date_epoch: epoch,
+        },
       },
       inputs: new Map([
         ['small', input('small')],
