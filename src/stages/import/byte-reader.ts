@@ -28,7 +28,7 @@ export class ByteReader {
     return missing === count && count > 0 ? undefined : Buffer.concat(parts);
   }
 
-  async skip(count: number): Promise<void> {
+  async passOver(count: number): Promise<void> {
     for (let missing = count; missing > 0; ) missing -= (await this.#some(missing))?.length ?? missing;
   }
 

@@ -40,7 +40,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Tr
         yield entryOf({...header, size}, {fields: new Map([...global, ...next]), content});
         next = new Map();
         await content.drain();
-        await bytes.skip(padding(size));
+        await bytes.passOver(padding(size));
       }
     }
   }
@@ -149,7 +149,7 @@ function xattrsOf(fields: Fields): ReadonlyMap<string, Buffer> {
 async function extension(bytes: ByteReader, {size}: Header): Promise<Buffer> {
   if (size > largestExtensionBytes) throw new ImportError('An extended header of it is too large');
   const body = await bytes.take(size);
-  await bytes.skip(padding(size));
+  await bytes.passOver(padding(size));
   if (body === undefined || body.length < size) throw new ImportError('It ends too early');
   return body;
 }
