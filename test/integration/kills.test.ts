@@ -16,9 +16,9 @@ afterAll(async () => {
 });
 
 describe('fgimage build, killed at any moment', () => {
-  it('leaves nothing behind 40 times, a sound cache and in the end the same artifacts', async () => {
+  it('leaves nothing behind 200 times, a sound cache and in the end the same artifacts', async () => {
     const project = caches.copy('chaos-killed');
-    expect(await killBuilds(project, {caches, kills: 40, verifyEvery: 20})).toBe(40);
+    expect(await killBuilds(project, {caches, kills: 200, verifyEvery: 20})).toBe(200);
   });
 
   it.runIf(asRoot)('does so as an ordinary user too', async () => {
