@@ -5,16 +5,19 @@ import {peekGraph} from '../run/peek.ts';
 import type {ResolveOptions} from '../run/resolve.ts';
 import type {CacheSettings} from '../spec/cache-settings.ts';
 
-export interface CloneOptions {
-  readonly cloneBases?: boolean | undefined;
-}
-
-/** Whether images are put on what others have installed: never with a lock, which says what every stage gives. */
-export function mayClone(
-  {cloneBases}: CloneOptions,
-  {spec, lock}: {readonly spec: {readonly cache: CacheSettings}; readonly lock: unknown},
-): boolean {
-  return lock === undefined && (cloneBases ?? spec.cache.cloneBases ?? false);
+/**
+ * Why images are put on nothing that others have installed; undefined: they are. A lock says what every stage gives. A
+ * remote cache is worth something where other machines have the same keys, and these hang on what a cache holds then.
+ */
+export function whyNotCloned(
+  {fromScratch}: {readonly fromScratch: boolean},
+  {spec, lock, remote}: {readonly spec: {readonly cache: CacheSettings}; lock: unknown; remote: unknown},
+): string | undefined {
+  if (lock !== undefined) return 'the lock says what is installed';
+  if (fromScratch) return '--from-scratch';
+  const {cloneBases = remote === undefined} = spec.cache;
+  if (cloneBases) return undefined;
+  return spec.cache.cloneBases === false ? 'cache.clone_bases is false' : 'a remote cache shares by keys';
 }
 
 /** What plans look into the cache with. */

@@ -25,8 +25,10 @@ export const flags = {
   locked: ['--locked', 'Fail (exit 5) where the lock does not answer the spec, in the place of renewing it'],
   noLock: ['--no-lock', 'Take what the archives have, whatever the lock says'],
   offline: ['--offline', 'Use no network: what is not at hand is an error'],
-  cloneBases: ['--clone-bases', 'Put images on what others in the cache have installed of the same packages'],
-  fromScratch: ['--from-scratch', 'Do not, whatever the spec says'],
+  fromScratch: [
+    '--from-scratch',
+    'Without a lock too, install all packages of an image on its own root, not the rest on what another image has',
+  ],
   hostTools: ['--host-tools', "With a lock too, run the host's mke2fs, mksquashfs, qemu-img … on images"],
 } as const;
 
@@ -43,7 +45,7 @@ export const planFlags = [
     flags.force,
   ],
   ...[flags.noCache, flags.cache, flags.remoteCache],
-  ...[flags.locked, flags.noLock, flags.offline, flags.hostTools, flags.cloneBases, flags.fromScratch],
+  ...[flags.locked, flags.noLock, flags.offline, flags.hostTools, flags.fromScratch],
 ] as const;
 
 /** Flags of the commands that build. */
@@ -84,7 +86,7 @@ export function sessionOptions(images: readonly string[], options: Options): Ses
     locked: flag(options, 'locked'),
     offline: flag(options, 'offline'),
     hostTools: flag(options, 'hostTools'),
-    cloneBases: flag(options, 'fromScratch') ? false : flag(options, 'cloneBases') || undefined,
+    fromScratch: flag(options, 'fromScratch'),
   };
 }
 

@@ -195,6 +195,9 @@ cli
   .option(...profileFlags[1])
   .option('--network', "Let it use the host's network")
   .option(...flags.cacheDir)
+  .option(...flags.noLock)
+  .option(...flags.hostTools)
+  .option(...flags.fromScratch)
   .example('fgimage shell web')
   .example('fgimage shell web:packages -- dpkg --list')
   .action((tree: string, options: Options) =>
@@ -202,11 +205,8 @@ cli
       (await import('./shell.ts')).runShell({
         tree,
         command: wordsAfter(options),
-        file: text(options, 'file') ?? 'fgimage.yaml',
-        profiles: chosenProfiles(options),
-        cacheDir: text(options, 'cacheDir'),
+        session: sessionOptions([], options),
         network: flag(options, 'network'),
-        color,
       }),
     ),
   );

@@ -9,11 +9,11 @@ import type {Session} from './session.ts';
  * could be is told all the same.
  */
 export function plannedBases(session: Session, peeked: ReadonlyMap<string, Peeked>): readonly BaseChoice[] {
-  const {bases, plan, resolve, options, lock} = session;
-  if (bases !== undefined) return bases;
+  const {bases, plan, resolve, lock} = session;
+  if (!('notCloned' in bases)) return bases;
   if (lock !== undefined) return [];
   const {choices} = chooseBases({...resolve, nodes: plan.nodes, peeked});
-  return withoutClones(choices, options.cloneBases === false ? '--from-scratch' : 'without --clone-bases');
+  return withoutClones(choices, bases.notCloned);
 }
 
 /** Lines under the stages: those that say something that the stages do not. */

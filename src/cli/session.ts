@@ -22,7 +22,7 @@ import {HostTools} from '../run/tools.ts';
 import {cleanEnvironment} from '../sandbox/environment.ts';
 import type {Image} from '../spec/image.ts';
 import type {ChosenProfiles} from '../spec/profiles.ts';
-import {mayClone, planOnClones} from './clone-plan.ts';
+import {planOnClones, whyNotCloned} from './clone-plan.ts';
 import {type ReadLock, readLock, StaleLock} from './read-lock.ts';
 import {brokenDatabase, readStore} from './read-store.ts';
 import type {Caches} from './remote.ts';
@@ -55,8 +55,8 @@ export interface SessionOptions {
   readonly useLock: boolean;
   /** Whether a lock must be there and answer the spec. */
   readonly locked: boolean;
-  /** Whether images are put on what others have installed; absent: as the spec says. */
-  readonly cloneBases?: boolean | undefined;
+  /** Whether images are put on nothing that others have installed, whatever the spec says. */
+  readonly fromScratch: boolean;
   /** Whether the network is off limits. */
   readonly offline: boolean;
   /** Whether the host's programs are run where the lock has a tools image. */
@@ -76,8 +76,8 @@ export interface Session {
   readonly scope: RunScope;
   /** What the project's files were when they were planned with. */
   readonly digests: ProjectDigests;
-  /** What the images are put on, where others are looked at for that. */
-  readonly bases: readonly BaseChoice[] | undefined;
+  /** What the images are put on, or why others are not looked at for that. */
+  readonly bases: readonly BaseChoice[] | {readonly notCloned: string};
   readonly resolve: Omit<ResolveOptions, 'signal'>;
   /** Whether an artifact, or its documents, has yet to be handed out. */
   readonly wanted: (node: StageNode, digest: string) => boolean;
@@ -105,12 +105,14 @@ export async function openSession(
     const scope = new RunScope(store);
     const {readLocal, remote, trusts} = await openCaches({options, spec, scope, warn});
     const looking = {store, tools, remote, readCache: readLocal, trusts};
-    const {plan, bases} = mayClone(options, {spec, lock})
-      ? await planOnClones(scratch, {
-          looking,
-          planAgain: (clones) => planSpec(spec, {store, digests, ...options, clones}),
-        })
-      : {plan: scratch, bases: undefined};
+    const notCloned = whyNotCloned(options, {spec, lock, remote});
+    const {plan, bases} =
+      notCloned === undefined
+        ? await planOnClones(scratch, {
+            looking,
+            planAgain: (clones) => planSpec(spec, {store, digests, ...options, clones}),
+          })
+        : {plan: scratch, bases: {notCloned}};
     digests.save();
     const forced = new Set(options.force.flatMap((word) => matchStages(plan.nodes, word)));
     const force = ({id, kind}: StageNode): boolean =>

@@ -8,24 +8,18 @@ import {namedTree} from '../plan/named-tree.ts';
 import {keptPath} from '../run/kept-work.ts';
 import {type Peeked, peekGraph} from '../run/peek.ts';
 import {runThrowAway} from '../run/throw-away.ts';
-import {HostTools} from '../run/tools.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
-import type {ChosenProfiles} from '../spec/profiles.ts';
 import {formatCommand} from '../ui/format.ts';
-import {mayClone, planOnClones} from './clone-plan.ts';
-import {openStore, planSpec, refuseUserNamespace} from './session.ts';
-import {readSpecWithMemory} from './spec.ts';
+import {openSession, refuseUserNamespace, type Session, type SessionOptions} from './session.ts';
 
 export interface ShellOptions {
-  readonly file: string;
-  readonly profiles?: ChosenProfiles;
-  readonly cacheDir: string | undefined;
+  /** As of the build whose tree it is. */
+  readonly session: SessionOptions;
   /** `<image>`, `<image>:<stage>` or the id of a stage. */
   readonly tree: string;
   /** Empty: a shell. */
   readonly command: readonly string[];
   readonly network: boolean;
-  readonly color: boolean;
 }
 
 /**
@@ -34,10 +28,14 @@ export interface ShellOptions {
  */
 export async function runShell(options: ShellOptions): Promise<ExitCode> {
   process.umask(0o022);
-  const cache = cacheFolder(options.cacheDir);
-  const store = openStore(cache);
+  const cache = cacheFolder(options.session.cacheDir);
+  const session = await openSession(
+    {...options.session, offline: true, test: false},
+    {look: false, warn: () => undefined},
+  );
+  const {store} = session;
   try {
-    const digests = await treeDigests(options, store);
+    const digests = await treeDigests(options, session);
     if (!isRoot()) {
       store.close();
       if (!canEnterUserNamespace()) await refuseUserNamespace(cache);
@@ -68,27 +66,16 @@ export async function runShell(options: ShellOptions): Promise<ExitCode> {
 }
 
 /** Output digests of the layers of the tree that is asked for, the lowest first. */
-async function treeDigests(options: ShellOptions, store: Store): Promise<readonly string[]> {
-  const spec = await readSpecWithMemory(options.file, {...options, store});
-  const whole = {store, test: false, images: [], targets: []};
-  const scratch = await planSpec(spec, whole);
-  const looking = {
-    store,
-    tools: new HostTools(store),
-    remote: undefined,
-    readCache: true,
-    trusts: () => true,
-  };
-  const {nodes} = mayClone({}, {spec, lock: undefined})
-    ? (await planOnClones(scratch, {looking, planAgain: (clones) => planSpec(spec, {...whole, clones})})).plan
-    : scratch;
+async function treeDigests(
+  options: ShellOptions,
+  {store, resolve, plan: {nodes}}: Session,
+): Promise<readonly string[]> {
   const tree = namedTree(nodes, options.tree);
   const needed = withInputs(nodes, tree.layers);
   const peeked = await peekGraph({
+    ...resolve,
     nodes: needed,
-    store,
-    tools: new HostTools(store),
-    readCache: true,
+    // What lies here counts, whoever made it.
     trusts: () => true,
     force: () => false,
     signal: new AbortController().signal,
@@ -120,7 +107,7 @@ function keptWork(store: Store, node: StageNode, peeked: Peeked | undefined): st
 }
 
 function notThere(
-  {tree, file, cacheDir}: ShellOptions,
+  {tree, session: {file, cacheDir, useLock, fromScratch}}: ShellOptions,
   reason: string,
   {image = '', kept}: {readonly image?: string; readonly kept?: string | undefined} = {},
 ): FgError {
@@ -131,6 +118,8 @@ function notThere(
     '--no-test',
     ...(file === 'fgimage.yaml' ? [] : ['--file', file]),
     ...(cacheDir === undefined ? [] : ['--cache-dir', cacheDir]),
+    ...(useLock ? [] : ['--no-lock']),
+    ...(fromScratch ? ['--from-scratch'] : []),
   ];
   const look =
     kept === undefined ? '' : `; what it left when it failed last: ${formatCommand([kept, 'shell'])}`;

@@ -45,7 +45,7 @@ export interface Request {
   readonly useLock: boolean;
   readonly locked: boolean;
   readonly hostTools: boolean;
-  readonly cloneBases?: boolean | undefined;
+  readonly fromScratch: boolean;
 }
 
 /** Where what is remembered of a request lies, and all that the plan takes from the command line and the environment. */
@@ -55,7 +55,7 @@ export interface Place {
 }
 
 export function placeOf(cache: string, request: Request): Place {
-  const {file, profiles, output, images, targets, test, useLock, locked, hostTools, cloneBases} = request;
+  const {file, profiles, output, images, targets, test, useLock, locked, hostTools, fromScratch} = request;
   const {PATH = '', ...env} = process.env;
   const own = Object.entries(env).filter(([name]) => /^(?:FGIMAGE_|APT_)/.test(name));
   // Of this boot: what was not flushed before the machine went down is for the real plan to find out.
@@ -69,9 +69,8 @@ export function placeOf(cache: string, request: Request): Place {
     images,
     targets,
     test,
-    [useLock, locked, hostTools],
+    [useLock, locked, hostTools, fromScratch],
     profiles ?? null,
-    cloneBases ?? null,
     PATH,
     own.sort(),
     process.getuid?.(),

@@ -30,7 +30,9 @@ export const Cache = z
       .exactOptional(),
     clone_bases: z
       .boolean()
-      .describe('Whether images are put on what others have installed, where that is part of the same.')
+      .describe(
+        'Whether images are put on what others have installed of the same packages; otherwise where no remote cache is.',
+      )
       .exactOptional(),
     gc: z
       .strictObject({

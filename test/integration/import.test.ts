@@ -362,7 +362,7 @@ images:
     expect(one.told.trim()).toBe('');
     expect(one.stages('stage-finished')).toContain('base:import-root.tar.zst');
 
-    const two = await own.build(['two', '--no-test', '--clone-bases'], {as: id});
+    const two = await own.build(['two', '--no-test'], {as: id});
     expect(two.told.trim()).toBe('');
     expect(two.stages('stage-cached')).toEqual([
       'archive:debian-bookworm',

@@ -30,26 +30,24 @@ async function plan(...words: readonly string[]): Promise<string> {
 }
 
 describe('fgimage plan, of an image that has what another has and more', () => {
-  it('says what could be cloned, and with --clone-bases clones it', async () => {
-    const scratch = await plan();
-    expect(scratch).toContain(
-      'bases\n  api  from scratch  without --clone-bases; customize:web/packages has 1 of 2 packages\n',
-    );
-    expect(scratch).not.toContain('customize:api/shared');
-    const cloned = await plan('--clone-bases');
+  it('clones it, and with --from-scratch says what could be cloned', async () => {
+    const cloned = await plan();
     expect(cloned).toMatch(/^hit +customize:api\/shared$/m);
     expect(cloned).toContain(
       'bases\n  api  cloned  customize:web/packages has 1 of 2 packages on the same layers\n',
     );
-    expect(await plan('--clone-bases', '--from-scratch')).toContain(
-      '  api  from scratch  --from-scratch; customize:web',
+    const scratch = await plan('--from-scratch');
+    expect(scratch).toContain(
+      'bases\n  api  from scratch  --from-scratch; customize:web/packages has 1 of 2 packages\n',
     );
+    expect(scratch).not.toContain('customize:api/shared');
   });
 
   it('follows cache.clone_bases, and tells the choice as JSON', async () => {
-    rig.write({'fgimage.yaml': `${both}cache: {clone_bases: true}\n`});
-    const {bases} = JSON.parse(await plan('--json')) as {readonly bases: unknown};
+    rig.write({'fgimage.yaml': `${both}cache: {clone_bases: false}\n`});
+    expect(await plan()).toContain('  api  from scratch  cache.clone_bases is false; customize:web');
     rig.write({'fgimage.yaml': both});
+    const {bases} = JSON.parse(await plan('--json')) as {readonly bases: unknown};
     expect(bases).toEqual([
       {
         image: 'api',

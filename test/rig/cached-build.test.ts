@@ -223,6 +223,7 @@ describe('fgimage build after a change', () => {
         'base:debian-bookworm-amd64',
         'customize:web/kernel',
         'customize:web/platform',
+        'customize:web/shared',
       ],
     });
     expect(skipped.toSorted()).toEqual(

@@ -163,7 +163,8 @@ hit      archive:debian-bookworm
 hit      base:debian-bookworm-amd64
 hit      customize:web/kernel
 hit      customize:web/platform
-run      customize:web/packages       ~10 s  package added: jq (fgimage.yaml:6:5)
+hit      customize:web/shared
+run      customize:web/packages       ~10 s  package added: jq (fgimage.yaml:6:5) (and 1 other reason)
 blocked  customize:web/settings      ~1.0 s  waits for customize:web/packages, which runs
 blocked  customize:web/provision-1   ~5.0 s  waits for customize:web/packages, which runs
 blocked  initramfs:web/openstack     ~5.0 s  waits for customize:web/packages, which runs
@@ -174,7 +175,9 @@ blocked  initramfs:web/hpc           ~5.0 s  waits for customize:web/packages, w
 blocked  adapt:web/hpc                ~10 s  waits for customize:web/packages, which runs
 blocked  pack:web/hpc                ~9.0 s  waits for customize:web/packages, which runs
 blocked  sbom:web/hpc                ~2.0 s  waits for customize:web/packages, which runs
-1 stage to run, 4 in the cache, 10 blocked until those below them are done; about 35 s if everything that may run does
+bases
+  web  cloned  customize:web/packages has 1 of 2 packages on the same layers
+1 stage to run, 5 in the cache, 10 blocked until those below them are done; about 35 s if everything that may run does
 `,
       stderr: '',
     };
@@ -201,12 +204,12 @@ blocked  sbom:web/hpc                ~2.0 s  waits for customize:web/packages, w
       reasons: [],
       fetch: false,
     });
-    expect(body.stages[4]).toEqual({
+    expect(body.stages[5]).toEqual({
       stage: 'customize:web/packages',
       kind: 'packages',
       title: 'customize web: packages',
       image: 'web',
-      depends_on: below,
+      depends_on: [...below, 'customize:web/shared'],
       state: 'run',
       key: hex,
       reasons: [
@@ -216,10 +219,11 @@ blocked  sbom:web/hpc                ~2.0 s  waits for customize:web/packages, w
           list: 'install',
           position: {file: 'fgimage.yaml', line: 6, column: 5},
         },
+        {reason: 'upstream-added', stage: 'customize:web/shared', is: hex},
       ],
       estimate_ms: 10_000,
     });
-    expect(body.stages[13]).toMatchObject({
+    expect(body.stages[14]).toMatchObject({
       stage: 'pack:web/hpc',
       image: 'web',
       target: 'hpc',

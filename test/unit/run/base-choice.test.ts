@@ -115,8 +115,8 @@ describe('chooseBases()', () => {
     expect([...clones]).toEqual([
       ['customize:web/packages', {layers: [['b', 'a']], from: 'customize:two/packages'}],
     ]);
-    expect(withoutClones(choices, 'without --clone-bases')).toMatchObject([
-      {choice: 'scratch', reason: 'without --clone-bases; customize:two/packages has 2 of 3 packages'},
+    expect(withoutClones(choices, '--from-scratch')).toMatchObject([
+      {choice: 'scratch', reason: '--from-scratch; customize:two/packages has 2 of 3 packages'},
     ]);
   });
 
