@@ -5,7 +5,6 @@ import {isErrno, isNoSpace} from '../src/errors.ts';
 import type {Candidate} from './gc-candidates.ts';
 import {discard} from './gc-leftovers.ts';
 import type {GcRule} from './gc-report.ts';
-
 import {diskMemo} from './measure.ts';
 import type {Store} from './store.ts';
 
