@@ -35,6 +35,8 @@ interface ProvenStage {
   readonly durationMs: number;
   /** SHA-256 of its log. */
   readonly log?: string | undefined;
+  /** Whether what it ran could fetch anything, of which nothing is known then. */
+  readonly network?: boolean;
 }
 
 export interface FileDigest {
@@ -85,7 +87,12 @@ export function provenanceStatement(input: ProvenanceInput): JsonObject {
           options: publicOptions(image),
         },
         internalParameters: {
-          stages: stages.map(({stage, key, digest}): JsonValue => ({stage, key, digest})),
+          stages: stages.map(
+            ({stage, key, digest, network = false}): JsonValue => ({
+              ...{stage, key, digest},
+              ...(network ? {network} : {}),
+            }),
+          ),
           tools: {...tools},
         },
         resolvedDependencies: [

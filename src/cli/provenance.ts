@@ -10,6 +10,7 @@ import {packageVersion} from '../package-root.ts';
 import type {StageNode} from '../plan/graph.ts';
 import {derivedUuid} from '../plan/key.ts';
 import type {Delivery} from '../plan/plan.ts';
+import {isOnline} from '../plan/provision-parts.ts';
 import type {Parcel} from '../run/deliver.ts';
 import type {JsonValue} from '../spec/image.ts';
 import {starterPrefix} from '../spec/starters.ts';
@@ -25,13 +26,14 @@ export function provenanceOf(
   const {image, target, pack} = delivery;
   // Boots say nothing of how an artifact was made, and whether there are any differs from build to build.
   const nodes = used.filter(({kind}) => kind !== 'test');
-  const stages = nodes.flatMap(({id}): ProvenanceInput['stages'] => {
+  const stages = nodes.flatMap((node): ProvenanceInput['stages'] => {
+    const {id} = node;
     const state = states.get(id);
     if (state?.state !== 'run' && state?.state !== 'cached') return [];
     const found = session.store.find(state.key);
     if (found.state !== 'known') return [];
     const {key, digest, startedAt, durationMs, log} = found.action;
-    return [{stage: id, key, digest, startedAt, durationMs, log}];
+    return [{stage: id, key, digest, startedAt, durationMs, log, network: isOnline(node)}];
   });
   const packed = states.get(pack);
   const made = packed?.state === 'run' || packed?.state === 'cached' ? packed : undefined;

@@ -1,5 +1,5 @@
-import {lstatSync, readdirSync, renameSync, writeFileSync} from 'node:fs';
-import {dirname, join} from 'node:path';
+import {lstatSync, readdirSync, realpathSync, renameSync, statSync, writeFileSync} from 'node:fs';
+import {dirname, join, sep} from 'node:path';
 import {makeFolder} from '../../cache/make-folder.ts';
 import {isErrno, isNoSpace} from '../errors.ts';
 import {lockPathOf} from '../lock/path.ts';
@@ -116,7 +116,7 @@ function watchedPaths({spec, plan, tools}: Session): readonly string[] {
     ...copiedFolders(spec.projectDir, copies).flatMap((folder) => foldersBelow(inProject(folder))),
     ...plan.nodes
       .flatMap(({step}) => step?.folders ?? [])
-      .flatMap((folder) => foldersBelow(inProject(folder))),
+      .flatMap((folder) => linkedFoldersBelow(spec.projectDir, inProject(folder))),
     ...tools.places,
   ];
 }
@@ -124,6 +124,41 @@ function watchedPaths({spec, plan, tools}: Session): readonly string[] {
 /** A folder and all folders in it: a new entry, or one less, changes the times of its folder. */
 function foldersBelow(folder: string): readonly string[] {
   return [folder, ...children(folder).flatMap(([path, isFolder]) => (isFolder ? foldersBelow(path) : []))];
+}
+
+/** Likewise, and with the folders of the project that links lead to: what a step reads may lie behind them. */
+export function linkedFoldersBelow(
+  projectDir: string,
+  folder: string,
+  above: readonly string[] = [],
+): readonly string[] {
+  const real = realPath(folder);
+  const project = realPath(projectDir);
+  if (above.includes(real) || !(real === project || real.startsWith(project + sep))) return [folder];
+  return [
+    folder,
+    ...children(folder).flatMap(([path, isFolder]) =>
+      isFolder || isFolderLink(path) ? linkedFoldersBelow(projectDir, path, [...above, real]) : [],
+    ),
+  ];
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return path;
+    throw error;
+  }
+}
+
+function isFolderLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink() && statSync(path).isDirectory();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return false;
+    throw error;
+  }
 }
 
 function entriesBelow(folder: string): readonly string[] {

@@ -15,7 +15,7 @@ const versions: Readonly<Record<StageKind, number>> = {
   settings: 1,
   users: 1,
   files: 1,
-  provision: 3,
+  provision: 4,
   services: 1,
   adapt: 1,
   initramfs: 1,

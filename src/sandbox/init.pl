@@ -14,8 +14,8 @@ use Errno qw(EINTR EPERM);
 use POSIX ();
 
 my %calls = (
-  x86_64  => {mount => 165, pivot_root => 155, umount2 => 166, prctl => 157, sethostname => 170},
-  aarch64 => {mount => 40, pivot_root => 41, umount2 => 39, prctl => 167, sethostname => 161},
+  x86_64  => {mount => 165, pivot_root => 155, umount2 => 166, prctl => 157, sethostname => 170, prlimit => 302},
+  aarch64 => {mount => 40, pivot_root => 41, umount2 => 39, prctl => 167, sethostname => 161, prlimit => 261},
 );
 my $machine = (POSIX::uname())[4];
 my $call = $calls{$machine} or die "fgimage sandbox: no system call table for $machine\n";
@@ -23,6 +23,7 @@ my $call = $calls{$machine} or die "fgimage sandbox: no system call table for $m
 use constant {
   MS_RDONLY => 1, MS_NOSUID => 2, MS_NODEV => 4, MS_NOEXEC => 8, MS_REMOUNT => 32, MS_BIND => 4096, MS_REC => 16384,
   MNT_DETACH => 2, PR_SET_NAME => 15, PR_CAPBSET_DROP => 24, PR_SET_SECCOMP => 22,
+  RLIMIT_CORE => 4,
 };
 # capabilities(7): nothing in an image build loads modules, touches raw I/O, the clock, the kernel log, makes device
 # nodes or mounts. Without SYS_ADMIN and MKNOD a script cannot reach the host's devices even as the real root.
@@ -94,6 +95,19 @@ sub make_dev {
   symlink "/proc/self/fd/$_->[1]", "$dev/$_->[0]" for ['stdin', 0], ['stdout', 1], ['stderr', 2];
 }
 
+# What of /proc belongs to the machine and not to the namespaces: its kernel's settings (core_pattern(5) names a program
+# that would be run outside of here), SysRq, interrupts, buses. From whoever is not the real root the kernel guards them
+# itself; and in a user namespace a procfs with mounts on it could not be mounted anew, as mmdebstrap does.
+sub guard_proc {
+  my ($proc) = @_;
+  open(my $map, '<', '/proc/self/uid_map') or fail('read uid_map');
+  my (undef, $real) = split ' ', <$map> // '';
+  return unless defined $real && $real eq '0';
+  for my $name (qw(sys sysrq-trigger irq bus fs acpi scsi)) {
+    bind_mount("$proc/$name", "$proc/$name", 'ro') if -e "$proc/$name";
+  }
+}
+
 sub raise_loopback {
   socket(my $socket, 2, 2, 0) or return; # AF_INET, SOCK_DGRAM
   my $request = pack 'Z16 s x22', 'lo', 0x41; # ifreq: IFF_UP | IFF_RUNNING
@@ -132,6 +146,16 @@ sub refuse_typing {
   syscall($call->{prctl}, PR_SET_SECCOMP, 2, $filter, 0, 0) == 0 or fail('seccomp');
 }
 
+# No core dump of what has read a secret: it would hold the value. Of one byte, as programs that core_pattern(5) names are
+# given a dump of no bytes too; a command may raise the limit again.
+sub limit_core {
+  my $limits = "\0" x 16;
+  syscall($call->{prlimit}, 0, RLIMIT_CORE, 0, $limits) == 0 or fail('ask for the limit of core dumps');
+  my (undef, $most) = unpack 'Q2', $limits;
+  my $wanted = pack 'Q2', $most < 1 ? 0 : 1, $most;
+  syscall($call->{prlimit}, 0, RLIMIT_CORE, $wanted, 0) == 0 or fail('limit core dumps');
+}
+
 # A file on the tmpfs at /run, for the root of the tree alone. Its content is on no command line: it comes from standard
 # input, a file of the host or a variable, which the command does not inherit.
 sub write_secret {
@@ -142,6 +166,7 @@ sub write_secret {
   }
   elsif ($how eq 'file') { open(my $file, '<', $from) or fail("open $from"); local $/; $value = <$file> // '' }
   else { $value = delete $ENV{$from} // die "fgimage sandbox: \$$from is not set\n" }
+  limit_core();
   umask 0377;
   open(my $secret, '>', $at) or fail("create $at");
   print {$secret} $value;
@@ -171,7 +196,7 @@ while (defined(my $operation = shift @ARGV)) {
   elsif ($operation eq 'folder')   { mount_point($root, shift @ARGV, 'dir') }
   elsif ($operation eq 'bind')     { my ($kind, $mode, $source, $at) = splice @ARGV, 0, 4; bind_mount($source, mount_point($root, $at, $kind), $mode) }
   elsif ($operation eq 'tmpfs')    { my ($at, $mode) = splice @ARGV, 0, 2; mount('tmpfs', mount_point($root, $at, 'dir'), 'tmpfs', MS_NOSUID | MS_NODEV, "mode=$mode") or fail("tmpfs on $at") }
-  elsif ($operation eq 'proc')     { mount('proc', mount_point($root, '/proc', 'dir'), 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '') or fail('proc') }
+  elsif ($operation eq 'proc')     { mount('proc', mount_point($root, '/proc', 'dir'), 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '') or fail('proc'); guard_proc("$root/proc") }
   elsif ($operation eq 'dev')      { make_dev($root) }
   elsif ($operation eq 'secret')   { my ($at, $how, $from) = splice @ARGV, 0, 3; my ($in) = $at =~ m{^(.*)/}; write_secret(mount_point($root, $in, 'dir') . substr($at, length $in), $how, $from) }
   elsif ($operation eq 'pivot')    { pivot($root) }

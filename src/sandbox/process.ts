@@ -55,6 +55,18 @@ export class CommandLog {
     return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), line);
   }
 
+  /** Likewise of a text that may be cut off: neither is there what one of them begins with at its end. */
+  cleanCut(text: string): string {
+    const cleaned = this.clean(text);
+    const cuts = this.#secrets.map((secret) => {
+      for (let length = Math.min(secret.length - 1, cleaned.length); length >= leastCut; length -= 1)
+        if (cleaned.endsWith(secret.slice(0, length))) return length;
+      return 0;
+    });
+    const cut = Math.max(0, ...cuts);
+    return cut === 0 ? cleaned : `${cleaned.slice(0, -cut)}***`;
+  }
+
   write(text: string): void {
     const line = this.clean(text);
     this.#file.write(`${line}\n`);
@@ -76,6 +88,8 @@ export class CommandLog {
 }
 
 const lastLineCount = 20;
+/** Fewer letters tell nothing, and stand anywhere. */
+const leastCut = 4;
 
 /**
  * Runs one program to its end by an argument vector. Its standard input is a pipe that closes when this process

@@ -17,6 +17,7 @@ export function checkPackageManager(body: Tree, report: Reporter): void {
       : readTemplate(distribution);
   if (template?.package_manager === 'dnf') {
     checkDnf(body, template.title, report);
+    checkRpmSteps(body, {title: template.title, distribution: distribution ?? ''}, report);
     checkKnownTargets(body, {title: template.title, targets: dnfOf(template).targets}, report);
     checkLoader(body, template.title, report);
   } else if (template !== undefined && isOnlyImported(template)) {
@@ -99,6 +100,43 @@ function checkDnf(body: Tree, title: string, report: Reporter): void {
         });
     }
   }
+}
+
+/** A step's own packages: where rpm has them, they are not taken out again yet. */
+function checkRpmSteps(
+  body: Tree,
+  {title, distribution}: {readonly title: string; readonly distribution: string},
+  report: Reporter,
+): void {
+  for (const step of itemsAt(body, 'provision')) {
+    if (isForOthers(step, distribution)) continue;
+    const refuse = (path: readonly string[], hint: string): void => {
+      const found = treeAt(step, path);
+      if (found === undefined) return;
+      const message = `What only a step needs cannot be taken out of an image of ${title} again yet`;
+      report.at(found.site, {message, hint});
+    };
+    refuse(['shell', 'packages'], 'Name them under `packages` of the image');
+    const isKept = (kind: string): boolean => {
+      const kept = treeAt(step, [kind, 'keep_client']);
+      return kept?.kind === 'scalar' && kept.value === true;
+    };
+    if (!isKept('chef')) refuse(['chef', 'package'], 'Write `keep_client: true` beside it');
+    if (!isKept('puppet') && textAt(step, 'puppet', 'client')?.value !== 'image')
+      refuse(['puppet'], 'Write `keep_client: true` in it');
+    const deb = treeAt(step, ['chef', 'deb']);
+    if (deb !== undefined)
+      report.at(deb.site, {
+        message: `A .deb is unpacked by dpkg, which images of ${title} do not have`,
+        hint: 'Write `package: …` with `keep_client: true`, or `installed: true`',
+      });
+  }
+}
+
+function isForOthers(step: Tree, distribution: string): boolean {
+  const when = treeAt(step, ['when', 'distribution']);
+  const names = when?.kind === 'list' ? when.items : when === undefined ? [] : [when];
+  return names.length > 0 && !names.some((name) => isText(name) && name.value === distribution);
 }
 
 /** Which targets know systems that are none of apt's. */

@@ -1,5 +1,7 @@
 import {importPath} from './base.ts';
+import {quote} from './diagnostic.ts';
 import type {ImageTree} from './images.ts';
+import {nearest} from './nearest.ts';
 import type {PathProblem, Project} from './project.ts';
 import type {ProvisionKinds} from './provision-kinds.ts';
 import type {Reporter} from './report.ts';
@@ -34,7 +36,9 @@ async function checkStep(step: Tree, {project, kinds, report}: PathCheck): Promi
     const kind = kinds.get(name);
     const given = toJson(value);
     if (kind?.schema.safeParse(given).success !== true) continue;
-    const {options, files} = kind.interpret(given, project.isFile);
+    const {options, files, secrets = []} = kind.interpret(given, project.isFile);
+    for (const secret of secrets)
+      note(nearestTree(value, secret.at), missingSecret(step, name, secret.name), report);
     const problems = await Promise.all(
       files.map(async ({at, path, folder = false}) => ({at, problem: await project.problem(path, {folder})})),
     );
@@ -43,6 +47,19 @@ async function checkStep(step: Tree, {project, kinds, report}: PathCheck): Promi
     for (const {at, ...problem} of (await kind.check?.(options, {dir: project.dir})) ?? [])
       note(nearestTree(value, at), problem, report);
   }
+}
+
+function missingSecret(step: Tree, kind: string, wanted: string): PathProblem | undefined {
+  const names = itemsAt(step, 'secrets').flatMap((secret) => textAt(secret, 'name')?.value ?? []);
+  if (names.includes(wanted)) return undefined;
+  const near = nearest(wanted, names);
+  return {
+    message: `The step has no secret ${quote(wanted)}`,
+    hint:
+      near === undefined
+        ? `Write \`secrets: [{name: ${wanted}, file: …}]\` beside \`${kind}\``
+        : `Write \`${near}\``,
+  };
 }
 
 async function checkCopy(copy: Tree, {project, report}: PathCheck): Promise<void> {

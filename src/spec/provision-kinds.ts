@@ -32,6 +32,8 @@ export interface Interpreted {
   readonly options: JsonObject;
   /** Files and folders of the project that the value names, each with its place inside the value. */
   readonly files: readonly {readonly at: Path; readonly path: string; readonly folder?: boolean}[];
+  /** Names among the step's `secrets` that the value stands on. */
+  readonly secrets?: readonly {readonly at: Path; readonly name: string}[];
 }
 
 /** What is wrong with a step: with its place inside the value of the key, the reason and the mend. */

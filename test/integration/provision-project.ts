@@ -39,6 +39,7 @@ base64 -w0 /run/secrets/token
 printf 'user:%s' "$(cat /run/secrets/token)" | base64 -w0
 echo
 stat -c 'mode %a %n' /run/secrets/*
+sed -n 's/^Max core file size *\\([^ ]*\\).*/core \\1/p' /proc/self/limits
 sha256sum < /run/secrets/token > /etc/token.sha256
 date +%N >> /var/cache/probe/runs
 wc -l < /var/cache/probe/runs
@@ -78,6 +79,9 @@ provision:
   - shell: |
       apt-get install -y hello
       test -s /etc/resolv.conf
+      timedatectl set-timezone Etc/GMT-3
+      /usr/bin/hostnamectl set-hostname probe.example.org
+      if cat /proc/sys/vm/swappiness 2>&1 > /proc/sys/vm/swappiness; then echo 'the kernel was set'; fi
     network: true
 targets: {tarball: {compression: none}}
 `;

@@ -1,5 +1,5 @@
 import {execFileSync, spawnSync} from 'node:child_process';
-import {existsSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, readlinkSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {beforeAll, describe, expect, it} from 'vitest';
 import {secretValues, steps} from './provision-project.ts';
@@ -94,6 +94,7 @@ describe('secrets of a step', () => {
     const lines = log(built, 2);
     expect(lines).toContain('mode 400 /run/secrets/token');
     expect(lines).toContain('mode 400 /run/secrets/key');
+    expect(lines.filter((line) => /^core [01]$/.test(line))).toHaveLength(1);
     expect(lines.join('\n')).toContain('***');
     expect(layer(built, 2)).toEqual(['/etc/token.sha256']);
     const digest = execFileSync('sha256sum', {input: secretValues.token, encoding: 'utf8'});
@@ -151,6 +152,14 @@ describe('what else a step may have', () => {
     expect(found.filter((path) => /\/apt\/(?!extended_states)|resolv|\.log$|aux-cache/.test(path))).toEqual(
       [],
     );
+  });
+
+  it('is what sets a booted system, and not the machine that builds', () => {
+    const tree = join(project.cache, 'objects', built.digests()['customize:web/provision-5'] ?? '', 'tree');
+    expect(readlinkSync(join(tree, 'etc/localtime'))).toBe('/usr/share/zoneinfo/Etc/GMT-3');
+    expect(readFileSync(join(tree, 'etc/hostname'), 'utf8')).toBe('probe.example.org\n');
+    expect(layer(built, 5)).not.toContain('/usr/bin/timedatectl');
+    expect(log(built, 5)).not.toContain('the kernel was set');
   });
 });
 

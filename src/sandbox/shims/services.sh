@@ -1,7 +1,7 @@
 #!/bin/sh
 # Stands before systemctl, service, invoke-rc.d and start-stop-daemon while a step of `provision` runs, under each of
-# their names. No daemon runs in an image that is built: what a step starts, stops or restarts is noted down in
-# $state/record, and whoever asks is answered from there as a booted system would. What is about unit files (enable, mask,
+# their names, and where those of systemctl (reboot(8), shutdown(8)) lead to it. No daemon runs in an image that is built:
+# what a step starts, stops or restarts is noted down in $state/record, and whoever asks is answered from there as a booted system would. What is about unit files (enable, mask,
 # is-enabled, cat …) goes to the real systemctl, which then works on files alone (systemctl(1), SYSTEMD_OFFLINE).
 #
 # record: a line `WORD UNIT` for each action: start, stop, enable, disable, mask, unmask. A maintainer script's (dpkg(1)
@@ -258,6 +258,7 @@ systemctl() {
       -p?*) properties="$properties $(echo "${word#-p}" | tr , ' ')" ;;
       --type=*) type=${word#*=}; options="$options $word" ;;
       -t | --type) expects=t ;;
+      --failed | --state=failed) type=none; options="$options $word" ;;
       -P) expects=p; bare=yes ;;
       -n | -o | -s | --lines | --output | --signal | --kill-who | --kill-whom | --job-mode | --state | --preset-mode | --root) expects=o; options="$options $word" ;;
       --user | --root=* | --global | --image=* | -M* | --machine=* | -H* | --host=*) elsewhere=yes; options="$options $word" ;;
@@ -387,6 +388,8 @@ start_stop_daemon() {
 }
 
 case ${0##*/} in
+  reboot | poweroff | halt | shutdown | telinit) echo "fgimage: ${0##*/} does nothing while an image is built" >&2 ;;
+  runlevel) echo 'N 5' ;;
   systemctl) systemctl "$@" ;;
   service) service "$@" ;;
   invoke-rc.d) invoke_rc_d "$@" ;;

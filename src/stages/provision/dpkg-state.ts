@@ -24,6 +24,15 @@ export function extendedStates(text: string): ReadonlySet<string> {
   );
 }
 
+/** Which of the packages that came for a step are nobody else's: marked as they were, and not found by it as wanted. */
+export function onlyForStep(
+  added: readonly string[],
+  {states, wanted}: {readonly states: string; readonly wanted: ReadonlySet<string>},
+): readonly string[] {
+  const marked = extendedStates(states);
+  return added.filter((name) => marked.has(name) && !wanted.has(name));
+}
+
 /** extended_states in which packages of a status file are installed automatically, beside what it says already. */
 export function autoInstalled(states: string, status: string, names: readonly string[]): string {
   const wanted = new Set(names);

@@ -77,13 +77,21 @@ class Step {
     const installed = await packages.install();
     if (!installed.ok) return installed;
     if (installed.value.known) return ok({});
-    const done = await run({stage: this.#context, options, run: (command) => this.#command(command)});
+    const wanted = new Set<string>();
+    const done = await run({
+      stage: this.#context,
+      options,
+      keep: (names) => {
+        for (const name of names) wanted.add(name);
+      },
+      run: (command) => this.#command(command),
+    });
     const leaks = await this.#searched();
     if (!done.ok) return done;
     if (!leaks.ok) return leaks;
     const services = await settleServices(this.#context, this.#shims, this.#layer);
     if (!services.ok) return services;
-    const purged = await packages.purge();
+    const purged = await packages.purge(wanted);
     this.#layer.clean();
     this.#layer.drop(momentFiles);
     return purged.ok ? services : purged;

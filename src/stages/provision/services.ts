@@ -9,7 +9,7 @@ import type {StageContext} from '../stage.ts';
 import {runInTree, shadowPath} from '../tree.ts';
 import {type StepLayer, scratchFolder} from './step-layer.ts';
 
-/** What stands in the place of the programs that start services while a step runs. */
+/** What stands in the place of the programs that ask a running system for something while a step runs. */
 export interface ServiceShims {
   readonly binds: readonly Bind[];
   /** Notes down of which units a step wanted what, over all its commands. */
@@ -28,12 +28,18 @@ export interface ServiceOutcome {
   readonly enablement: string;
 }
 
-/** By what name a program is known, and the folder below /usr or / that it is in. */
+/** By what name a program is known, the folder below /usr or / that it is in, and what stands before it. */
 const programs = [
-  ['systemctl', 'bin'],
-  ['service', 'sbin'],
-  ['invoke-rc.d', 'sbin'],
-  ['start-stop-daemon', 'sbin'],
+  ['systemctl', 'bin', 'services.sh'],
+  ['service', 'sbin', 'services.sh'],
+  ['invoke-rc.d', 'sbin', 'services.sh'],
+  ['start-stop-daemon', 'sbin', 'services.sh'],
+  ['timedatectl', 'bin', 'settings.sh'],
+  ['hostnamectl', 'bin', 'settings.sh'],
+  ['localectl', 'bin', 'settings.sh'],
+  ['loginctl', 'bin', 'settings.sh'],
+  ['hostname', 'bin', 'settings.sh'],
+  ['sysctl', 'sbin', 'settings.sh'],
 ] as const;
 
 /**
@@ -41,21 +47,20 @@ const programs = [
  * that is called by its path is a shim none the less, and a package that brings such a program anew can do so.
  */
 export function serviceShims(context: StageContext, layer: StepLayer): ServiceShims {
-  const shim = join(packageRoot, 'src/sandbox/shims/services.sh');
-  const text = readFileSync(shim);
   const record = scratchFolder(context, 'services');
   const binds: Bind[] = [
     {source: record, path: '/run/fgimage/services', kind: 'dir', mode: 'rw'},
     // What sd_booted(3) looks for: scripts that ask it then use systemctl, which answers.
     {source: scratchFolder(context, 'systemd'), path: '/run/systemd/system', kind: 'dir', mode: 'rw'},
   ];
-  for (const [name, folder] of programs) {
+  for (const [name, folder, file] of programs) {
+    const shim = join(packageRoot, 'src/sandbox/shims', file);
     binds.push({source: shim, path: `${shadowPath}/${name}`, kind: 'file', mode: 'ro'});
     const isMerged = layer.below(folder)?.entry.isDirectory() !== true;
     for (const path of [`usr/${folder}/${name}`, ...(isMerged ? [] : [`${folder}/${name}`])]) {
       const real = layer.below(path);
       if (real?.entry.isFile() !== true) continue;
-      layer.add(path, text, 0o755);
+      layer.add(path, readFileSync(shim), 0o755);
       binds.push({source: real.place, path: `/run/fgimage/real/${name}`, kind: 'file', mode: 'ro'});
     }
   }
@@ -123,15 +128,15 @@ export function unitWishes(record: string): readonly UnitWish[] {
 }
 
 /** Pairs of a unit and what is to be done; tells of each how it stands then. */
-const settleScript = `
+export const settleScript = `
 while [ $# -gt 0 ]; do
   unit=$1 wish=$2
   shift 2
   before=$(systemctl is-enabled "$unit" 2> /dev/null | head -n 1)
   after=\${before:-not-found}
   case $wish:$before in
-    *:enabled | *:enabled-runtime | *:alias) after=already-enabled ;;
-    enable:disabled | enable:indirect)
+    *:enabled | *:alias) after=already-enabled ;;
+    enable:disabled | enable:indirect | enable:linked | enable:enabled-runtime)
       if systemctl enable "$unit" > /dev/null; then after=enabled; else exit 1; fi
       ;;
   esac

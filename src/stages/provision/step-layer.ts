@@ -38,9 +38,9 @@ export class StepLayer {
   /** What the tree below has at a path, as long as no link leads there. */
   below(path: string): {readonly entry: Stats; readonly place: string} | undefined {
     for (const layer of this.#layers) {
-      const place = join(layer, path);
-      const entry = lstatSync(place, {throwIfNoEntry: false});
-      if (entry !== undefined) return isWhiteout(entry) ? undefined : {entry, place};
+      const found = entryIn(layer, path);
+      if (found === 'hidden') return undefined;
+      if (found !== undefined) return {entry: found, place: join(layer, path)};
     }
     return undefined;
   }
@@ -144,6 +144,24 @@ export class StepLayer {
     }
     return lstatSync(join(this.#context.output, path), {throwIfNoEntry: false});
   }
+}
+
+/**
+ * What one layer has at a path; `hidden` where it has something else than a folder on the way, or a mark: then layers below
+ * it do not count, and a link, which could lead anywhere on the host, is not followed.
+ */
+function entryIn(layer: string, path: string): Stats | 'hidden' | undefined {
+  const names = path.split('/');
+  let place = layer;
+  for (const [index, name] of names.entries()) {
+    place = join(place, name);
+    const entry = lstatSync(place, {throwIfNoEntry: false});
+    if (entry === undefined) return undefined;
+    if (isWhiteout(entry)) return 'hidden';
+    if (index === names.length - 1) return entry;
+    if (!entry.isDirectory()) return 'hidden';
+  }
+  return undefined;
 }
 
 /** overlayfs's mark for a file that is gone (Documentation/filesystems/overlayfs.rst). */

@@ -7,7 +7,7 @@ import {installPackages} from '../package-manager.ts';
 import {archiveOf, hasDebs} from '../rpm-tree.ts';
 import type {StageContext} from '../stage.ts';
 import {runInTree} from '../tree.ts';
-import {autoInstalled, extendedStates, installedNames, newNames, withoutNames} from './dpkg-state.ts';
+import {autoInstalled, installedNames, newNames, onlyForStep, withoutNames} from './dpkg-state.ts';
 import {type StepLayer, scratchFolder} from './step-layer.ts';
 
 const staysInRpms: StageFailure = {
@@ -18,8 +18,8 @@ const staysInRpms: StageFailure = {
 
 /**
  * Packages that a step needs and the image does not: they are installed into the step's own layer, and afterwards those
- * that came with them are purged, but for what the step itself made use of: what it asked apt for, and what packages
- * that it installed depend on.
+ * that came with them are purged, but for what the step itself made use of: what it asked apt for or found to be there, and
+ * what packages that it installed depend on.
  */
 export class StepPackages {
   readonly #context: StageContext;
@@ -53,10 +53,10 @@ export class StepPackages {
     return installed;
   }
 
-  async purge(): Promise<Result<void, StageFailure>> {
+  /** `wanted`: packages that the step found to be there, and that the image is to have. */
+  async purge(wanted: ReadonlySet<string>): Promise<Result<void, StageFailure>> {
     if (this.#added.length === 0) return ok(undefined);
-    const states = this.#layer.text(statesFile);
-    const mayGo = this.#added.filter((name) => extendedStates(states).has(name));
+    const mayGo = onlyForStep(this.#added, {states: this.#layer.text(statesFile), wanted});
     const folder = scratchFolder(this.#context, 'purge');
     writeFileSync(join(folder, 'extended_states'), autoInstalled('', this.#layer.text(statusFile), mayGo));
     this.#context.progress('Removing what only the step needed');
@@ -68,7 +68,10 @@ export class StepPackages {
     if (!purged.ok) return fail(purged.error);
     const left = installedNames(this.#layer.text(statusFile));
     this.#writeStates(
-      withoutNames(this.#layer.text(statesFile), new Set(this.#added.filter((name) => !left.has(name)))),
+      withoutNames(
+        this.#layer.text(statesFile),
+        new Set(this.#added.filter((name) => !left.has(name) || wanted.has(name))),
+      ),
     );
     if (this.#added.every((name) => !left.has(name))) this.#removeAccounts();
     this.#layer.drop(backups);

@@ -9,6 +9,8 @@ export interface StepContext {
   readonly stage: StageContext;
   /** As the kind's `interpret` gave them. */
   readonly options: JsonObject;
+  /** Tells of packages that the image is to have, and that may have come for the step only: they stay. */
+  readonly keep: (packages: readonly string[]) => void;
   /**
    * Runs a command with the step's network, secrets, caches and time limit, in which service actions are noted down in
    * the place of being done. Called any number of times; a non-zero exit is a failure with the log's last lines.

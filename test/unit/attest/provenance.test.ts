@@ -123,6 +123,26 @@ describe('provenanceStatement', () => {
     });
   });
 
+  it('marks the stages whose commands had a network, and no others', () => {
+    const [pack, base] = input.stages;
+    if (pack === undefined || base === undefined) throw new Error('There are two stages');
+    const step = {...base, stage: 'customize:web/provision-1', network: true};
+    const statement = provenanceStatement({...input, stages: [{...pack, network: false}, step]});
+    expect(statement).toMatchObject({
+      predicate: {
+        buildDefinition: {
+          internalParameters: {
+            stages: [
+              {stage: pack.stage, key: pack.key, digest: pack.digest},
+              {stage: step.stage, key: step.key, digest: step.digest, network: true},
+            ],
+          },
+        },
+      },
+    });
+    expect(JSON.stringify(statement).match(/"network"/g)).toHaveLength(1);
+  });
+
   it('is the same text each time', () => {
     expect(provenanceText(input)).toBe(provenanceText(structuredClone(input)));
   });

@@ -1,4 +1,14 @@
-import {mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {spawnSync} from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
@@ -8,10 +18,11 @@ import {
   extendedStates,
   installedNames,
   newNames,
+  onlyForStep,
   withoutNames,
 } from '../../../src/stages/provision/dpkg-state.ts';
 import {hiddenTexts, takeLeaks} from '../../../src/stages/provision/secrets.ts';
-import {unitWishes} from '../../../src/stages/provision/services.ts';
+import {settleScript, unitWishes} from '../../../src/stages/provision/services.ts';
 import {stepFailure} from '../../../src/stages/provision/step-failure.ts';
 
 describe('the record of a step', () => {
@@ -32,6 +43,36 @@ describe('the record of a step', () => {
       {unit: 'b.service', last: 'stop', isOff: false},
       {unit: 'c.service', last: 'start', isOff: false},
     ]);
+  });
+});
+
+describe('what a step started', () => {
+  it.each([
+    ['disabled', 'enabled', 'enable'],
+    ['indirect', 'enabled', 'enable'],
+    // A unit file elsewhere, and an enablement that ends with the boot: neither is started by the next one.
+    ['linked', 'enabled', 'enable'],
+    ['enabled-runtime', 'enabled', 'enable'],
+    ['enabled', 'already-enabled', ''],
+    ['static', 'static', ''],
+    ['masked', 'masked', ''],
+  ])('that is %s becomes %s', (before, after, asked) => {
+    const folder = mkdtempSync(join(tmpdir(), 'fgimage-settle-'));
+    try {
+      const fake = `#!/bin/sh\nif [ "$1" = is-enabled ]; then echo ${before}; else echo "$1" >> ${folder}/asked; fi\n`;
+      writeFileSync(join(folder, 'systemctl'), fake, {mode: 0o755});
+      const {stdout} = spawnSync('/bin/sh', ['-c', settleScript, 'sh', 'a.service', 'enable'], {
+        env: {PATH: `${folder}:${process.env['PATH'] ?? ''}`},
+        encoding: 'utf8',
+      });
+      expect(stdout).toBe(`fgimage-unit a.service ${after}\n`);
+      const done = existsSync(join(folder, 'asked'))
+        ? readFileSync(join(folder, 'asked'), 'utf8').trim()
+        : '';
+      expect(done).toBe(asked);
+    } finally {
+      rmSync(folder, {recursive: true, force: true});
+    }
   });
 });
 
@@ -100,6 +141,11 @@ describe("dpkg's and apt's state", () => {
     const before = stanza('a');
     const after = `${before}\n${stanza('b')}\n${stanza('c', 'deinstall ok config-files')}`;
     expect(newNames(before, after, installedNames)).toEqual(['b']);
+  });
+
+  it('tells what only a step needed: not what it asked apt for, nor what it found to be there', () => {
+    const states = ['a', 'b', 'd'].map((name) => `Package: ${name}\nAuto-Installed: 1\n\n`).join('');
+    expect(onlyForStep(['a', 'b', 'c'], {states, wanted: new Set(['b'])})).toEqual(['a']);
   });
 
   it('is marked, read and unmarked', () => {

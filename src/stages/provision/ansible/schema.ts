@@ -121,6 +121,7 @@ function interpret(value: unknown): Interpreted {
       ...named(['vars'], isFiles ? vars : undefined),
       ...named(['files'], given.files, true),
     ],
+    ...(vault === undefined ? {} : {secrets: [{at: ['vault_secret'], name: vault}]}),
   };
 }
 

@@ -47,20 +47,39 @@ export class Shelf {
   }
 
   #cookbookIn(folder: string): Cookbook | undefined {
-    if (posix.basename(folder).startsWith('.')) return undefined;
+    const isProject = folder === '.';
+    if (posix.basename(folder).startsWith('.') && !isProject) return undefined;
     const metadata = readMetadata(this.#files, folder);
+    // What the project's folder is called depends on who has it.
+    if (isProject && metadata?.name === undefined) return undefined;
     if (metadata === undefined && !this.#files.isFolder(`${folder}/recipes`)) return undefined;
     const {name = posix.basename(folder)} = metadata ?? {};
     return {name, folder, metadata: metadata ?? {depends: [], complete: true}};
   }
 }
 
+/**
+ * What counts of a project that is a cookbook itself: there are other files in it, such as the spec, what was built, and
+ * secrets, which are none of the client's business.
+ */
+export const ownParts: readonly string[] = [
+  ...['attributes', 'compliance', 'definitions', 'files', 'libraries', 'ohai', 'providers', 'recipes'],
+  ...['resources', 'templates', 'attributes.rb', 'metadata.json', 'metadata.rb', 'recipe.json'],
+  ...['recipe.rb', 'recipe.yaml', 'recipe.yml', 'README.md', 'CHANGELOG.md', 'VERSION'],
+];
+
 /** The files of a cookbook that the client gets, relative to its folder (Chef::Cookbook::CookbookVersionLoader). */
 export function cookbookFiles(files: ProjectFiles, {folder}: Cookbook): readonly string[] {
   const ignored = chefignore(files, folder);
-  return files
-    .below(folder)
-    .filter((path) => !(path.startsWith('.') && path.includes('/')) && !ignored(path));
+  return (folder === '.' ? filesOfProject(files) : files.below(folder)).filter(
+    (path) => !(path.startsWith('.') && path.includes('/')) && !ignored(path),
+  );
+}
+
+function filesOfProject(files: ProjectFiles): readonly string[] {
+  return ownParts
+    .flatMap((part) => (files.isFile(part) ? [part] : files.below(part).map((path) => `${part}/${path}`)))
+    .sort();
 }
 
 const recipeSuffixes = ['rb', 'yml', 'yaml', 'json'];

@@ -5,7 +5,7 @@ import type {Path} from '../../../spec/tree.ts';
 import {type Cookbook, recipeNames, type Shelf} from './cookbooks.ts';
 import type {ProjectFiles} from './project-files.ts';
 import {definedNames, type Role, readRole} from './roles.ts';
-import {runListItem, sameVersion} from './run-list.ts';
+import {fits, runListItem, sameVersion} from './run-list.ts';
 
 /** A run list and where in the step it was written. */
 export interface WrittenRunList {
@@ -93,7 +93,18 @@ class Expander {
     // A cookbook that is added while this goes on is visited too.
     for (const {name, metadata, folder, at} of this.#cookbooks.values()) {
       if (!metadata.complete) this.#unreadable.add(`${folder}/metadata.rb`);
-      for (const one of metadata.depends) this.#cookbook(one, {at, by: `cookbook ${name}`});
+      for (const one of metadata.depends) {
+        const found = this.#cookbook(one, {at, by: `cookbook ${name}`});
+        const wanted = metadata.wanted?.get(one);
+        const version = found?.metadata.version;
+        if (found === undefined || wanted === undefined || version === undefined) continue;
+        if (fits(version, wanted) !== false) continue;
+        this.#problem(
+          {at, by: `cookbook ${name}`},
+          `Cookbook ${one} is wanted in version ${wanted}; ${found.folder} is ${version}`,
+          `Put such a version there, or change the metadata of ${folder}`,
+        );
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import {posix} from 'node:path';
 import type {StageFailure} from '../../../run/events.ts';
 import {cookbookFolders} from './client-config.ts';
 import type {ChefEnd, Reason} from './progress.ts';
@@ -29,6 +30,13 @@ export function chefFailure(end: ChefEnd, context: FailureContext): StageFailure
         reason: 'refused',
         message: `The client is ${product} ${end.version}, not ${context.version ?? 'another'}`,
         hint: 'Name a client of that version, or change `version`',
+      };
+    case 'reboot':
+      return {
+        reason: 'refused',
+        message: `${product} ended the run early, for a reboot that a recipe asked for`,
+        details: [log],
+        hint: 'Nothing reboots while an image is built: ask with `action :request_reboot`, or put what follows into a step of its own',
       };
     case 'resource': {
       const {resource, action, cookbook, recipe, place} = end.failed;
@@ -64,7 +72,7 @@ export function projectPlace(line: string, cookbooks: ReadonlyMap<string, string
   // A policy's cookbooks have their identifier behind the name.
   const own = cookbooks.get(name) ?? cookbooks.get(name.replace(/-[0-9a-f]+$/, ''));
   if (own === undefined) return undefined;
-  return `${own}/${path}${number === undefined ? '' : `:${number}`}`;
+  return `${posix.join(own, path)}${number === undefined ? '' : `:${number}`}`;
 }
 
 function reasonLines({error, message, trace}: Reason, {cookbooks}: FailureContext): readonly string[] {

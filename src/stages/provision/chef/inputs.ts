@@ -1,13 +1,14 @@
+import {posix} from 'node:path';
 import {quote} from '../../../spec/diagnostic.ts';
 import type {JsonObject} from '../../../spec/image.ts';
 import {nearest} from '../../../spec/nearest.ts';
 import type {StepProblem} from '../../../spec/provision-kinds.ts';
 import {mergeAttributes} from './attributes.ts';
 import {berksProblems} from './berks.ts';
-import {type Cookbook, cookbookFiles, Shelf} from './cookbooks.ts';
+import {type Cookbook, cookbookFiles, ownParts, Shelf} from './cookbooks.ts';
 import {expand} from './expand.ts';
 import type {ChefOptions} from './options.ts';
-import {type Policy, readPolicy} from './policy.ts';
+import {namedListProblems, type Policy, readPolicy} from './policy.ts';
 import {ProjectFiles} from './project-files.ts';
 import {definedNames, definitionFiles} from './roles.ts';
 
@@ -41,7 +42,7 @@ export function chefInputs(options: ChefOptions, projectDir: string): ChefInputs
   const files = new ProjectFiles(projectDir);
   const shelf = new Shelf(files, options.cookbooks ?? usual(files, 'cookbooks'));
   const [dataBags] = options.data_bags === undefined ? usual(files, 'data_bags') : [options.data_bags];
-  const attributes = mergeAttributes(options.attributes, files);
+  const attributes = mergeAttributes(options, files);
   const common = {
     attributes: attributes.values,
     read: options.attributes.flatMap((one) => ('file' in one ? [one.file] : [])),
@@ -118,8 +119,9 @@ const nothingToRun: StepProblem = {
   hint: 'Write `run_list: [recipe[…]]`, or `policyfile: …`',
 };
 
-function ofPolicy({files, shelf}: Context, lock: string): OwnInputs {
+function ofPolicy({options, files, shelf}: Context, lock: string): OwnInputs {
   const policy = readPolicy(files, lock, shelf);
+  const {named_run_list: named} = options;
   return {
     staged: [
       ...policy.cookbooks.flatMap((cookbook) =>
@@ -130,7 +132,7 @@ function ofPolicy({files, shelf}: Context, lock: string): OwnInputs {
     cookbooks: foldersByName(policy.cookbooks),
     policy,
     unreadable: [],
-    problems: policy.problems,
+    problems: [...policy.problems, ...(named === undefined ? [] : namedListProblems(policy, {lock, named}))],
   };
 }
 
@@ -144,7 +146,7 @@ function lookedInto({options, shelf}: Context, policy: Policy | undefined): read
   const {data_bags: dataBags = 'data_bags', berks_lock: lock} = options;
   return [
     ...new Set([
-      ...places,
+      ...places.flatMap((place) => (place === '.' ? ownParts : [place])),
       roles,
       environments,
       dataBags,
@@ -174,7 +176,7 @@ function environmentFiles({options, files}: Context): Pick<ChefInputs, 'staged' 
 
 function cookbookAt(files: ProjectFiles, cookbook: Cookbook, path: string): readonly StagedFile[] {
   return cookbookFiles(files, cookbook).map((name) => ({
-    source: `${cookbook.folder}/${name}`,
+    source: posix.join(cookbook.folder, name),
     path: `${path}/${name}`,
   }));
 }

@@ -7,6 +7,8 @@ export interface Metadata {
   readonly name?: string;
   readonly version?: string;
   readonly depends: readonly string[];
+  /** In what versions it wants those, as far as it says so without a condition. */
+  readonly wanted?: ReadonlyMap<string, string>;
   /** Whether all that it depends on is in `depends`: false where only running its metadata.rb would tell. */
   readonly complete: boolean;
 }
@@ -23,9 +25,13 @@ export function jsonMetadata(text: string): Metadata {
   const data = jsonObject(text);
   if (data === undefined) return {depends: [], complete: false};
   const {name, version, dependencies} = data;
-  const depends =
-    typeof dependencies === 'object' && dependencies !== null ? Object.keys(dependencies).sort() : [];
-  return {...words(name, version), depends, complete: true};
+  const pairs = typeof dependencies === 'object' && dependencies !== null ? Object.entries(dependencies) : [];
+  return {
+    ...words(name, version),
+    depends: pairs.map(([one]) => one).sort(),
+    ...constraints(pairs),
+    complete: true,
+  };
 }
 
 /** Methods by which Ruby could call `depends` without its name standing there. */
@@ -42,6 +48,9 @@ const roundabout = [
   'method',
 ];
 
+/** Words after which a line of Ruby may count or not. */
+const conditions = ['if', 'unless', 'case', 'while', 'until', 'rescue'];
+
 export function rubyMetadata(text: string): Metadata {
   const calls = rubyCalls(text, ['name', 'version', 'depends']);
   const first = ({given}: Call): string | undefined => {
@@ -53,12 +62,24 @@ export function rubyMetadata(text: string): Metadata {
     calls.flatMap((call) => (call.method === method ? (first(call) ?? []) : [])).at(-1);
   const depends = calls.filter(({method}) => method === 'depends');
   const used = rubyWords(text);
+  const pairs = depends.flatMap((call): [string, unknown][] => {
+    const name = first(call);
+    return name === undefined ? [] : [[name, call.given?.[1]]];
+  });
   return {
     ...words(last('name'), last('version')),
-    depends: [...new Set(depends.flatMap((call) => first(call) ?? []))].sort(),
+    depends: [...new Set(pairs.map(([name]) => name))].sort(),
+    ...(conditions.some((word) => used.has(word)) ? {} : constraints(pairs)),
     complete:
       depends.every((call) => first(call) !== undefined) && !roundabout.some((word) => used.has(word)),
   };
+}
+
+function constraints(pairs: readonly (readonly [string, unknown])[]): Pick<Metadata, 'wanted'> {
+  const wanted = pairs.flatMap(([name, constraint]): [string, string][] =>
+    typeof constraint === 'string' ? [[name, constraint]] : [],
+  );
+  return wanted.length === 0 ? {} : {wanted: new Map(wanted)};
 }
 
 function words(name: unknown, version: unknown): Pick<Metadata, 'name' | 'version'> {

@@ -68,7 +68,13 @@ export function interpretChef(given: WrittenChef): Interpreted {
     log_level: given.log_level ?? 'warn',
     minimal_ohai: given.minimal_ohai ?? false,
   };
-  return {options: options as unknown as JsonObject, files: named};
+  return {
+    options: options as unknown as JsonObject,
+    files: named,
+    ...(given.data_bag_secret === undefined
+      ? {}
+      : {secrets: [{at: ['data_bag_secret'], name: given.data_bag_secret}]}),
+  };
 }
 
 type Named = (at: Path, path: string) => string;

@@ -1,5 +1,6 @@
 import {posix} from 'node:path';
 import {quote} from '../../../spec/diagnostic.ts';
+import {nearest} from '../../../spec/nearest.ts';
 import type {StepProblem} from '../../../spec/provision-kinds.ts';
 import type {Cookbook, Shelf} from './cookbooks.ts';
 import {jsonObject, type ProjectFiles} from './project-files.ts';
@@ -9,6 +10,7 @@ import {sameVersion} from './run-list.ts';
 export interface Policy {
   readonly name: string;
   readonly revision: string;
+  readonly namedLists: readonly string[];
   readonly cookbooks: readonly (Cookbook & {readonly identifier: string})[];
   readonly problems: readonly StepProblem[];
 }
@@ -20,7 +22,7 @@ const at = ['policyfile'];
  * folders of `cookbooks`, under its cache key, as `chef export` calls it, or under its own name.
  */
 export function readPolicy(files: ProjectFiles, lock: string, shelf: Shelf): Policy {
-  const nothing = {name: '', revision: '', cookbooks: []};
+  const nothing = {name: '', revision: '', namedLists: [], cookbooks: []};
   const text = files.text(lock);
   if (text === undefined)
     return {
@@ -30,7 +32,7 @@ export function readPolicy(files: ProjectFiles, lock: string, shelf: Shelf): Pol
       ],
     };
   const data = jsonObject(text);
-  const {name, revision_id: revision, cookbook_locks: locks} = data ?? {};
+  const {name, revision_id: revision, cookbook_locks: locks, named_run_lists: lists} = data ?? {};
   if (typeof name !== 'string' || typeof revision !== 'string' || !isRecord(locks))
     return {
       ...nothing,
@@ -46,7 +48,26 @@ export function readPolicy(files: ProjectFiles, lock: string, shelf: Shelf): Pol
     if ('message' in found) problems.push({at, ...found});
     else cookbooks.push(found);
   }
-  return {name, revision, cookbooks, problems};
+  return {name, revision, namedLists: isRecord(lists) ? Object.keys(lists) : [], cookbooks, problems};
+}
+
+/** What is wrong with the run list of a policy that a step names. */
+export function namedListProblems(
+  {namedLists, problems}: Policy,
+  {lock, named}: {readonly lock: string; readonly named: string},
+): readonly StepProblem[] {
+  if (problems.length > 0 || namedLists.includes(named)) return [];
+  const near = nearest(named, namedLists);
+  return [
+    {
+      at: ['named_run_list'],
+      message: `${lock} has no run list ${quote(named)}`,
+      hint:
+        near === undefined
+          ? `Its named run lists are: ${namedLists.join(', ') || 'none'}`
+          : `Write \`${near}\``,
+    },
+  ];
 }
 
 interface Locked {

@@ -9,6 +9,8 @@ export type ChefEvent =
   | ({readonly event: 'start'} & Resource)
   | ({readonly event: 'failed'; readonly ignored: boolean} & Resource & Reason)
   | {readonly event: 'done'}
+  | {readonly event: 'complete'}
+  | {readonly event: 'has-packages'; readonly packages: readonly string[]}
   | ({readonly event: 'run-failed'} & Reason);
 
 export interface Resource {
@@ -31,14 +33,17 @@ export interface Reason {
 
 const mark = 'fgimage-chef ';
 
-/** The event in a line of the client's output; undefined where it has none. */
-export function chefEvent(line: string): ChefEvent | undefined {
+/** The event in a line of the client's output, its texts cleaned; undefined where it has none. */
+export function chefEvent(
+  line: string,
+  clean: (text: string) => string = (text) => text,
+): ChefEvent | undefined {
   const at = line.indexOf(mark);
   const data = at === -1 ? undefined : jsonObject(line.slice(at + mark.length));
   if (data === undefined) return undefined;
   const text = (name: string): string => {
     const value = data[name];
-    return typeof value === 'string' ? value : '';
+    return typeof value === 'string' ? clean(value) : '';
   };
   const resource = {
     resource: text('resource'),
@@ -47,12 +52,15 @@ export function chefEvent(line: string): ChefEvent | undefined {
     recipe: text('recipe'),
     place: text('place'),
   };
-  const reason = {error: text('error'), message: text('message'), trace: texts(data['trace'])};
+  const reason = {error: text('error'), message: text('message'), trace: texts(data['trace']).map(clean)};
   const {event} = data;
   switch (event) {
     case 'no-client':
     case 'done':
+    case 'complete':
       return {event};
+    case 'has-packages':
+      return {event, packages: texts(data['packages'])};
     case 'other-version':
     case 'run':
       return {event, version: text('version')};
@@ -73,6 +81,8 @@ export function chefEvent(line: string): ChefEvent | undefined {
 export type ChefEnd =
   | {readonly kind: 'no-client'}
   | {readonly kind: 'other-version'; readonly version: string}
+  /** A recipe asked for a reboot; `early`: before the others had their turn. */
+  | {readonly kind: 'reboot'; readonly early: boolean}
   | {readonly kind: 'resource'; readonly failed: Resource & Reason}
   /** `began`: whether any resource was run, though none failed. */
   | {readonly kind: 'run'; readonly began: boolean; readonly reason: Reason};
@@ -83,20 +93,33 @@ export class ChefProgress {
   /** For each resource that is being run, the outermost first: how many failures there were before it. */
   readonly #running: number[] = [];
   readonly #failures: (Resource & Reason)[] = [];
+  /** Takes out of a text, which may be cut off, what nobody is to see. */
+  readonly #clean: (text: string) => string;
+  readonly #packages = new Set<string>();
   #total = 0;
   #done = 0;
+  #isComplete = false;
   #end: ChefEnd | undefined;
 
-  constructor(told: (message: string, fraction?: number) => void) {
+  constructor(
+    told: (message: string, fraction?: number) => void,
+    clean: (text: string) => string = (text) => text,
+  ) {
     this.#told = told;
+    this.#clean = clean;
   }
 
   /** Takes a line of output; false where it is an event, and for nobody's eyes. */
   line(text: string): boolean {
-    const event = chefEvent(text);
+    const event = chefEvent(text, this.#clean);
     if (event === undefined) return true;
     this.#take(event);
     return !text.startsWith(mark);
+  }
+
+  /** Packages that resources asked for and found to be there, without their architecture. */
+  get packages(): readonly string[] {
+    return [...this.#packages];
   }
 
   /** Why the run failed; a resource's failure says more than the run's, and the innermost resource's most. */
@@ -132,10 +155,21 @@ export class ChefProgress {
         this.#running.pop();
         if (this.#running.length === 0) this.#done += 1;
         break;
+      case 'has-packages':
+        for (const name of event.packages) this.#packages.add(name.replace(/:.*$/, ''));
+        break;
+      case 'complete':
+        this.#isComplete = true;
+        break;
       case 'run-failed':
-        this.#end = {kind: 'run', began: this.#done > 0, reason: event};
+        this.#end = this.#endOf(event);
         break;
     }
+  }
+
+  #endOf(reason: Reason): ChefEnd {
+    if (reason.error === 'Chef::Exceptions::Reboot') return {kind: 'reboot', early: !this.#isComplete};
+    return {kind: 'run', began: this.#done > 0, reason};
   }
 
   #start({cookbook, recipe, resource, action}: Resource): void {

@@ -57,7 +57,10 @@ export class ProjectFiles {
         }
       }
     };
-    if (this.isFolder(path)) visit('');
+    if (this.isFolder(path)) {
+      this.#checkInside(path);
+      visit('');
+    }
     return found.sort();
   }
 
@@ -72,9 +75,10 @@ export class ProjectFiles {
   }
 
   #checkInside(path: string): void {
-    if (realpathSync(join(this.dir, path)).startsWith(realpathSync(this.dir) + sep)) return;
+    const [real, project] = [realpathSync(join(this.dir, path)), realpathSync(this.dir)];
+    if (real === project || real.startsWith(project + sep)) return;
     throw new FgError('SPEC_INVALID', `${path} leaves the project: a symbolic link leads out of it`, {
-      hint: 'Copy the file into the project',
+      hint: 'Copy what it leads to into the project',
     });
   }
 }

@@ -9,6 +9,9 @@ module Fgimage
   # A write of up to 4096 bytes to a pipe is not torn apart by others (pipe(7), PIPE_BUF).
   MOST_LETTERS = 1500
   MOST_LINES = 6
+  MOST_NAMES = 30
+  # Resources of the distribution's packages, and not of gems and the like.
+  PACKAGES = %w{Package AptPackage DpkgPackage YumPackage DnfPackage}.freeze
 
   def self.tell(event)
     STDERR.syswrite("#{MARK}#{JSON.generate(event)}\n")
@@ -39,8 +42,21 @@ module Fgimage
       tell(event: "converge", resources: run_context.resource_collection.all_resources.size)
     end
 
+    def converge_complete
+      tell(event: "complete")
+    end
+
     def resource_action_start(resource, action, notification_type = nil, notifier = nil)
       tell(event: "start", **named(resource, action))
+    end
+
+    # A package that is there already, which the client may have brought along.
+    def resource_up_to_date(resource, action)
+      kind = resource.class.name.to_s.split("::").last
+      return unless PACKAGES.include?(kind) && %i{install upgrade}.include?(action)
+
+      names = Array(resource.package_name || resource.name)
+      tell(event: "has-packages", packages: names.first(MOST_NAMES).map { |name| Fgimage.text(name)[0, 100] })
     end
 
     def resource_failed(resource, action, exception)

@@ -35,10 +35,10 @@ export function definedNames(files: ProjectFiles, folder: string): readonly stri
 export function jsonRole(text: string): Role['runList'] {
   const data = jsonObject(text);
   if (data === undefined) return () => undefined;
-  const {run_list: usual, env_run_lists: own} = data;
+  const {recipes, run_list: usual = recipes, env_run_lists: own} = data;
   return (environment) => {
     const special = typeof own === 'object' && own !== null ? (own as Record<string, unknown>) : {};
-    return texts(special[environment] ?? usual);
+    return texts(special[environment] ?? special['_default'] ?? usual);
   };
 }
 

@@ -28,3 +28,45 @@ export function sameVersion(one: string, other: string): boolean {
   const plain = (version: string): string => version.replace(/^(\d+\.\d+)$/, '$1.0');
   return plain(one) === plain(other);
 }
+
+const constraintPattern = /^(?<sign>=|<|>|<=|>=|~>)?\s*(?<wanted>\d+(?:\.\d+){0,2})$/;
+
+/** Whether a version fits a constraint (Chef::VersionConstraint); undefined where either is of no form that is known. */
+export function fits(version: string, constraint: string): boolean | undefined {
+  const {sign = '=', wanted} = constraintPattern.exec(constraint.trim())?.groups ?? {};
+  if (wanted === undefined || !/^\d+(\.\d+){0,2}$/.test(version)) return undefined;
+  const order = compare(numbers(version), numbers(wanted));
+  switch (sign) {
+    case '<':
+      return order < 0;
+    case '>':
+      return order > 0;
+    case '<=':
+      return order <= 0;
+    case '>=':
+      return order >= 0;
+    case '~>':
+      // All but the last of the wanted numbers stand.
+      return (
+        order >= 0 &&
+        version
+          .split('.')
+          .slice(0, wanted.split('.').length - 1)
+          .join('.') === wanted.split('.').slice(0, -1).join('.')
+      );
+    default:
+      return order === 0;
+  }
+}
+
+function numbers(version: string): readonly number[] {
+  return version.split('.').map(Number);
+}
+
+function compare(one: readonly number[], other: readonly number[]): number {
+  for (let at = 0; at < 3; at += 1) {
+    const difference = (one[at] ?? 0) - (other[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

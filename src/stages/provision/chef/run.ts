@@ -18,8 +18,6 @@ import {makeRepository} from './repository.ts';
 export const runChef: StepRunner = async (step) => {
   const {stage} = step;
   const options = step.options as unknown as ChefOptions;
-  const secret = missingSecret(stage, options);
-  if (secret !== undefined) return fail(secret);
   const inputs = chefInputs(options, stage.projectDir);
   const folder = join(stage.work, 'chef');
   const staged = stageFiles(stage, inputs, join(folder, 'repository'));
@@ -54,7 +52,11 @@ async function converge(
   {options, inputs, client, folder}: Prepared,
 ): Promise<Result<void, StageFailure>> {
   const {stage} = step;
-  const progress = new ChefProgress((message, fraction) => stage.progress(message, fraction));
+  const progress = new ChefProgress(
+    (message, fraction) => stage.progress(message, fraction),
+    // What JSON had quoted, or report.rb cut off, the log did not see.
+    (text) => stage.log.cleanCut(text),
+  );
   const words = [
     '--local-mode',
     '--config',
@@ -78,31 +80,38 @@ async function converge(
     onLine: (line) => progress.line(line),
     hint: exitHint,
   });
+  step.keep(progress.packages);
   if (done.ok || done.error.reason !== 'command-failed') return done;
   const {end} = progress;
   if (end === undefined)
-    return done.error.exitCode === licenceExit ? fail({...done.error, hint: licenceHint}) : done;
-  const failure = chefFailure(end, {
-    client: options.client,
-    version: options.version,
-    network: hasNetwork(stage),
-    cookbooks: inputs.cookbooks,
-    stage: stage.node.id,
-  });
-  // A secret may stand in what JSON had quoted, where the log did not see it.
-  if (failure.reason !== 'refused') return fail(failure);
-  const {message, details = []} = failure;
-  return fail({
-    ...failure,
-    message: stage.log.clean(message),
-    details: details.map((line) => stage.log.clean(line)),
-  });
+    return fail({
+      ...done.error,
+      hint: licenceHints.get(done.error.exitCode ?? 0) ?? done.error.hint ?? exitHint,
+    });
+  if (end.kind === 'reboot' && !end.early) {
+    stage.log.write('fgimage: a recipe asked for a reboot at the end: the image is booted later anyway');
+    return ok(undefined);
+  }
+  return fail(
+    chefFailure(end, {
+      client: options.client,
+      version: options.version,
+      network: hasNetwork(stage),
+      cookbooks: inputs.cookbooks,
+      stage: stage.node.id,
+    }),
+  );
 }
 
 const exitHint = 'The client did not get as far as a run: the log says why';
-/** EXIT_LICENSE_NOT_ACCEPTED of license-acceptance. */
-const licenceExit = 172;
-const licenceHint = "Accept Chef's licence: `chef_license: accept`";
+const noKey =
+  'Chef 19 and later want a licence key, which a step cannot give them: use Chef 18, or `client: cinc`';
+/** By exit code: LICENSE_NOT_ACCEPTED of license-acceptance; LICENSE_NOT_ENTITLED, LICENSE_NOT_SET of Chef. */
+const licenceHints: ReadonlyMap<number, string> = new Map([
+  [172, "Accept Chef's licence: `chef_license: accept`"],
+  [173, noKey],
+  [174, noKey],
+]);
 
 /** Puts what the key names, and nothing else, where the client looks for it. */
 function stageFiles(stage: StageContext, inputs: ChefInputs, repository: string): Result<void, StageFailure> {
@@ -131,16 +140,6 @@ function tellUnreadable(stage: StageContext, {unreadable}: ChefInputs): void {
     `Only running ${unreadable.join(', ')} would tell what is named there: all roles and cookbooks are in the key`,
     'Write run_list and depends as plain text, or as JSON',
   );
-}
-
-function missingSecret(stage: StageContext, {data_bag_secret: name}: ChefOptions): StageFailure | undefined {
-  const {secrets = []} = stage.node.step ?? {};
-  if (name === undefined || secrets.some((secret) => secret.name === name)) return undefined;
-  return {
-    reason: 'refused',
-    message: `data_bag_secret is ${name}, and the step has no such secret`,
-    hint: `Write \`secrets: [{name: ${name}, file: …}]\` beside \`chef\``,
-  };
 }
 
 function hasNetwork({node}: StageContext): boolean {

@@ -1,5 +1,9 @@
+import {symlinkSync} from 'node:fs';
+import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
-import {needsOf, problemsOf, repository} from './project.ts';
+import {chef} from '../../../../src/stages/provision/chef/schema.ts';
+import {ProjectFolder} from '../../spec/helpers.ts';
+import {needsOf, optionsOf, problemsOf, repository} from './project.ts';
 
 const web = [
   'cookbooks/base/metadata.json',
@@ -87,6 +91,28 @@ describe('what is in the key', () => {
     ]);
   });
 
+  it('is the project itself, where that is a cookbook, and nothing else of it', async () => {
+    const files = {
+      'metadata.rb': "name 'web'\nlong_description IO.read('README.md')\n",
+      'README.md': '',
+      'recipes/default.rb': '',
+      'files/default/motd': '',
+      'test/integration/default_test.rb': '',
+      'bags.key': 'secret',
+      'artifacts/web/disk.raw': '',
+      chefignore: 'files/default/*~\n',
+    };
+    const own = ['README.md', 'files/default/motd', 'metadata.rb', 'recipes/default.rb'];
+    const {files: found, folders} = await needsOf({cookbooks: '.', run_list: ['web']}, files);
+
+    expect(found).toEqual(own);
+    expect(folders).toEqual(expect.arrayContaining(['recipes', 'metadata.rb', 'chefignore']));
+    expect(folders).not.toContain('.');
+    expect(await problemsOf({cookbooks: '.', run_list: ['web']}, {...files, 'metadata.rb': ''})).toHaveLength(
+      1,
+    );
+  });
+
   it('says which package brings the client, and whether it stays', async () => {
     const step = {run_list: ['base']};
 
@@ -139,6 +165,54 @@ describe('what is wrong with a step', () => {
       'run_list.1: There is no cookbook "gone" in cookbooks (wanted by role site) | Put the cookbook there, or name its folder under `cookbooks`',
       'run_list.0: There is no cookbook "apt" in cookbooks (wanted by cookbook base) | Put the cookbook there, or name its folder under `cookbooks`',
     ]);
+  });
+
+  it('is a cookbook of a version that another one does not take', async () => {
+    const depends = (constraint: string): Readonly<Record<string, string>> => ({
+      ...repository,
+      'cookbooks/web/metadata.rb': `name 'web'\nversion '1.2.0'\ndepends 'base', '${constraint}'\n`,
+    });
+
+    expect(await problemsOf({run_list: ['web']}, depends('~> 0.2'))).toEqual([
+      'run_list.0: Cookbook base is wanted in version ~> 0.2; cookbooks/base is 0.1.0 (wanted by cookbook web) | Put such a version there, or change the metadata of cookbooks/web',
+    ]);
+    expect(await problemsOf({run_list: ['web']}, depends('~> 0.1'))).toEqual([]);
+  });
+
+  it('is a setting of Chef among attributes, which would be followed', async () => {
+    const files = {
+      ...repository,
+      'nodes/own.json': '{"chef_environment": "prod", "recipes": ["recipe[web]"], "web": {}}',
+    };
+    const hint = 'is no attribute: Chef takes it for a setting of the run';
+
+    expect(
+      await problemsOf({run_list: ['web'], attributes: {run_list: ['base'], policy_group: 'x', web: {}}}),
+    ).toEqual([
+      `attributes.policy_group: "policy_group" ${hint} | Remove it: the group of a policy is called \`local\``,
+      `attributes.run_list: "run_list" ${hint} | Write \`run_list\` of the step`,
+    ]);
+    expect(await problemsOf({run_list: ['web'], attributes: [{web: {}}, 'nodes/own.json']}, files)).toEqual([
+      `attributes.1: "recipes" in nodes/own.json ${hint} | Write \`run_list\` of the step`,
+      `attributes.1: "chef_environment" in nodes/own.json ${hint} | Write \`environment\` of the step`,
+    ]);
+    expect(
+      await problemsOf({
+        run_list: ['web'],
+        environment: 'prod',
+        attributes: {chef_environment: 'prod'},
+      }),
+    ).toEqual([]);
+  });
+
+  it('is a cookbook that lies elsewhere, behind a link', async () => {
+    using elsewhere = new ProjectFolder({'web/recipes/default.rb': ''});
+    using project = new ProjectFolder({'cookbooks/README.md': ''});
+    symlinkSync(join(elsewhere.dir, 'web'), join(project.dir, 'cookbooks/web'));
+
+    await expect(chef.needs(optionsOf({run_list: ['web']}), {dir: project.dir})).rejects.toThrow(
+      'cookbooks/web leaves the project: a symbolic link leads out of it',
+    );
   });
 
   it('is a cookbook that is there twice', async () => {
@@ -200,6 +274,25 @@ describe('a policy', () => {
       ...web.slice(2),
       ...bags,
       'policies/Policyfile.lock.json',
+    ]);
+  });
+
+  it('is refused with a run list that it does not have, or that would stand in its place', async () => {
+    const json = JSON.parse(files['policies/Policyfile.lock.json']) as object;
+    const named = {
+      ...files,
+      'policies/Policyfile.lock.json': JSON.stringify({...json, named_run_lists: {small: ['recipe[web]']}}),
+    };
+
+    expect(await problemsOf({...step, named_run_list: 'smal'}, named)).toEqual([
+      'named_run_list: policies/Policyfile.lock.json has no run list "smal" | Write `small`',
+    ]);
+    expect(await problemsOf({...step, named_run_list: 'small'}, named)).toEqual([]);
+    expect(await problemsOf({...step, named_run_list: 'small'}, files)).toEqual([
+      'named_run_list: policies/Policyfile.lock.json has no run list "small" | Its named run lists are: none',
+    ]);
+    expect(await problemsOf({...step, attributes: 'nodes/web.json'}, files)).toEqual([
+      "attributes: nodes/web.json has a run list, which Chef would run in the place of the policy's | Take it out of the file; another one of the policy is chosen by `named_run_list`",
     ]);
   });
 

@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest';
+import {CommandLog} from '../../../../src/sandbox/process.ts';
 import {chefFailure, projectPlace} from '../../../../src/stages/provision/chef/failure.ts';
 import {ChefProgress} from '../../../../src/stages/provision/chef/progress.ts';
 
@@ -55,6 +56,15 @@ describe('progress', () => {
     expect(progress.end).toBeUndefined();
   });
 
+  it('knows the packages that were found to be there', () => {
+    const {progress} = follow([
+      {event: 'has-packages', packages: ['ruby', 'libyaml-0-2:amd64']},
+      {event: 'has-packages', packages: ['ruby']},
+    ]);
+
+    expect(progress.packages).toEqual(['ruby', 'libyaml-0-2']);
+  });
+
   it('leaves everything else to the log', () => {
     const {progress} = follow([]);
 
@@ -98,6 +108,44 @@ describe('progress', () => {
 
     expect(progress.end).toMatchObject({kind: 'resource', failed: {resource: 'file[/a]'}});
   });
+});
+
+describe('a reboot that a recipe asks for', () => {
+  const reboot = {event: 'run-failed', error: 'Chef::Exceptions::Reboot', message: 'Rebooting', trace: []};
+
+  it('is no failure at the end, and one in the middle', () => {
+    const atEnd = follow([{event: 'converge', resources: 1}, {event: 'complete'}, reboot]).progress.end;
+    const early = follow([{event: 'converge', resources: 1}, reboot]).progress.end;
+
+    expect(atEnd).toEqual({kind: 'reboot', early: false});
+    expect(early).toEqual({kind: 'reboot', early: true});
+    expect(chefFailure({kind: 'reboot', early: true}, context)).toEqual({
+      reason: 'refused',
+      message: 'Chef ended the run early, for a reboot that a recipe asked for',
+      details: ['log: fgimage logs customize:web/provision-1'],
+      hint: 'Nothing reboots while an image is built: ask with `action :request_reboot`, or put what follows into a step of its own',
+    });
+  });
+});
+
+it('shows nothing of a secret, also where a text was cut off in the middle of it', () => {
+  const log = new CommandLog('/dev/null', () => undefined);
+  log.hide(['s3cret-of-the-bag']);
+  const told: string[] = [];
+  const progress = new ChefProgress(
+    (message) => told.push(message),
+    (text) => log.cleanCut(text),
+  );
+  const cut = 'x echo s3cret-of-';
+  progress.line(`fgimage-chef ${JSON.stringify({event: 'start', ...nginx, resource: cut})}`);
+  progress.line(
+    `fgimage-chef ${JSON.stringify({event: 'failed', ignored: false, ...nginx, ...reason, message: `a s3cret-of-the-bag ${cut}`, trace: [cut]})}`,
+  );
+  progress.line(`fgimage-chef ${JSON.stringify({event: 'run-failed', ...reason})}`);
+
+  expect(told).toEqual(['web::default: x echo *** (install)']);
+  expect(progress.end).toMatchObject({failed: {message: 'a *** x echo ***', trace: ['x echo ***']}});
+  expect(log.cleanCut('ends with s3c')).toBe('ends with s3c');
 });
 
 describe('a failure', () => {

@@ -3,7 +3,7 @@ import {ignoredBy} from '../../../../src/stages/provision/chef/chefignore.ts';
 import {jsonMetadata, rubyMetadata} from '../../../../src/stages/provision/chef/metadata.ts';
 import {jsonRole, rubyRole} from '../../../../src/stages/provision/chef/roles.ts';
 import {rubyCalls} from '../../../../src/stages/provision/chef/ruby-literals.ts';
-import {runListItem, sameVersion} from '../../../../src/stages/provision/chef/run-list.ts';
+import {fits, runListItem, sameVersion} from '../../../../src/stages/provision/chef/run-list.ts';
 
 describe('runListItem()', () => {
   it.each([
@@ -23,6 +23,27 @@ describe('runListItem()', () => {
   it('takes 1.2 and 1.2.0 for the same version', () => {
     expect(sameVersion('1.2', '1.2.0')).toBe(true);
     expect(sameVersion('1.2', '1.2.1')).toBe(false);
+  });
+});
+
+describe('fits()', () => {
+  it.each([
+    ['1.2.0', '= 1.2', true],
+    ['1.2.0', '1.2.0', true],
+    ['1.2.1', '= 1.2.0', false],
+    ['1.10.0', '> 1.9', true],
+    ['1.2', '< 1.2.0', false],
+    ['1.2', '<= 1.2.0', true],
+    ['0.9.9', '>= 1.0', false],
+    ['1.9.0', '~> 1.2', true],
+    ['2.0.0', '~> 1.2', false],
+    ['1.1.0', '~> 1.2', false],
+    ['1.2.9', '~> 1.2.3', true],
+    ['1.3.0', '~> 1.2.3', false],
+    ['1.3.0.pre', '>= 1.2', undefined],
+    ['1.3.0', '>= one', undefined],
+  ])('%s %s: %s', (version, constraint, expected) => {
+    expect(fits(version, constraint)).toBe(expected);
   });
 });
 
@@ -83,7 +104,16 @@ describe('metadata', () => {
   it('is read from metadata.json', () => {
     const text = '{"name": "web", "version": "1.2.0", "dependencies": {"b": ">= 0.0.0", "a": "~> 1.0"}}';
 
-    expect(jsonMetadata(text)).toEqual({name: 'web', version: '1.2.0', depends: ['a', 'b'], complete: true});
+    expect(jsonMetadata(text)).toEqual({
+      name: 'web',
+      version: '1.2.0',
+      depends: ['a', 'b'],
+      wanted: new Map([
+        ['b', '>= 0.0.0'],
+        ['a', '~> 1.0'],
+      ]),
+      complete: true,
+    });
   });
 
   it('is read from metadata.rb', () => {
@@ -99,8 +129,10 @@ describe('metadata', () => {
       name: 'web',
       version: '1.2.0',
       depends: ['apt', 'yum'],
+      wanted: new Map([['yum', '>= 3.0']]),
       complete: true,
     });
+    expect(rubyMetadata("if x\ndepends 'apt', '< 1'\nend\n").wanted).toBeUndefined();
   });
 
   it.each([
@@ -130,6 +162,8 @@ describe('roles', () => {
 
     expect(role('_default')).toEqual(['recipe[a]']);
     expect(role('prod')).toEqual(['recipe[b]']);
+    const both = jsonRole('{"run_list": ["recipe[a]"], "env_run_lists": {"_default": ["recipe[d]"]}}');
+    expect([both('_default'), both('prod')]).toEqual([['recipe[d]'], ['recipe[d]']]);
   });
 
   it('are read from Ruby where they say what they say as it stands', () => {
