@@ -13,14 +13,15 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import type {CacheLayout} from './layout.ts';
-import {digestFile} from './tree.ts';
+import {digestFile, sha256} from './tree.ts';
 
 /**
  * What an artifact can be made again from, once its content is gone: the project as it was, by digest, and the names and
  * digests of all stages. Recipes are files beside the content; gc takes none of an artifact that is in the list of images.
  *
- *   recipes/<digest>.json, recipes/<digest>+lock.json   of an artifact made without and with a lock
- *   recipes/files/<sha256>                              files of projects, each once
+ *   recipes/<digest>-<name>.json, recipes/<digest>-<name>+lock.json   of an artifact made without and with a lock; <name>
+ *                                                                     stands for image and target: two may be the same bytes
+ *   recipes/files/<sha256>                                            files of projects, each once
  */
 export interface Recipe {
   readonly version: 1;
@@ -31,11 +32,15 @@ export interface Recipe {
   /** Of the artifact. */
   readonly digest: string;
   readonly files: readonly RecipeFile[];
+  /** Absolute path of the project's folder, which may have moved or gone since. */
+  readonly project: string;
   /** The spec, by its path in the project. */
   readonly spec: string;
   readonly profiles: readonly string[];
   /** The lock, by its path in the project. */
   readonly lock?: string;
+  /** With a lock: that the host's programs were run in the place of the tools image's. */
+  readonly host_tools?: true;
   readonly entries: readonly RecipeEntry[];
   /** Size of the project's files where they are too large to be kept: then there are no entries. */
   readonly too_large_bytes?: number;
@@ -55,7 +60,7 @@ export interface RecipeFile {
 }
 
 export interface RecipeSource extends RecipeFile {
-  readonly kind: 'spec' | 'extends' | 'starter' | 'target' | 'lock' | 'template';
+  readonly kind: 'spec' | 'extends' | 'starter' | 'target' | 'lock' | 'template' | 'import';
 }
 
 /** A part of the project, by its path in it. */
@@ -74,19 +79,26 @@ export interface RecipeStage {
   readonly digest: string;
 }
 
+/** Which recipe: that of an image for a target, by what it gave. */
+export type RecipeOf = Pick<Recipe, 'image' | 'target' | 'digest'>;
+
 /** Whether there is a recipe of an artifact; one with a lock does for both. */
 export function hasRecipe(
   layout: CacheLayout,
-  digest: string,
+  artifact: RecipeOf,
   {locked}: {readonly locked: boolean},
 ): boolean {
-  const [withLock, without] = pathsOf(layout, digest);
+  const [withLock, without] = pathsOf(layout, stemOf(artifact));
   return existsSync(withLock) || (!locked && existsSync(without));
 }
 
 /** The recipe of an artifact, the one with a lock before one without; undefined where there is none that can be read. */
-export function readRecipe(layout: CacheLayout, digest: string): Recipe | undefined {
-  for (const path of pathsOf(layout, digest)) {
+export function readRecipe(layout: CacheLayout, artifact: RecipeOf): Recipe | undefined {
+  return readStem(layout, stemOf(artifact));
+}
+
+function readStem(layout: CacheLayout, stem: string): Recipe | undefined {
+  for (const path of pathsOf(layout, stem)) {
     const recipe = parse(path);
     if (recipe !== undefined) return recipe;
   }
@@ -96,9 +108,9 @@ export function readRecipe(layout: CacheLayout, digest: string): Recipe | undefi
 /** All recipes, the newest first. */
 export function listRecipes(layout: CacheLayout): readonly Recipe[] {
   const names = existsSync(layout.recipes) ? readdirSync(layout.recipes) : [];
-  const digests = names.flatMap((name) => recipeName.exec(name)?.groups?.['digest'] ?? []);
-  return [...new Set(digests)]
-    .flatMap((digest) => readRecipe(layout, digest) ?? [])
+  const stems = names.flatMap((name) => recipeName.exec(name)?.groups?.['stem'] ?? []);
+  return [...new Set(stems)]
+    .flatMap((stem) => readStem(layout, stem) ?? [])
     .sort((a, b) => b.built_at - a.built_at || (a.digest < b.digest ? -1 : 1));
 }
 
@@ -118,7 +130,7 @@ export function keepRecipe(
 ): boolean {
   mkdirSync(join(layout.recipes, 'files'), {recursive: true, mode: 0o700});
   for (const [digest, from] of places) if (!keepFile(recipeFile(layout, digest), digest, from)) return false;
-  const [withLock, without] = pathsOf(layout, recipe.digest);
+  const [withLock, without] = pathsOf(layout, stemOf(recipe));
   const path = recipe.lock === undefined ? without : withLock;
   const fresh = `${path}.${String(process.pid)}`;
   writeFileSync(fresh, `${JSON.stringify(recipe)}\n`, {mode: 0o600});
@@ -137,8 +149,7 @@ export function staleRecipes(
   for (const name of readdirSync(layout.recipes).sort()) {
     if (name === 'files') continue;
     const path = join(layout.recipes, name);
-    const digest = recipeName.exec(name)?.groups?.['digest'];
-    const recipe = digest === undefined ? undefined : parse(path);
+    const recipe = recipeName.test(name) ? parse(path) : undefined;
     const isOld = (changedAt(path) ?? before) < before;
     if (isOld && (recipe === undefined || !listed.has(recipe.digest))) stale.push(path);
     else for (const entry of recipe?.entries ?? []) if (entry.kind === 'file') named.add(entry.sha256);
@@ -150,10 +161,15 @@ export function staleRecipes(
   return [...stale, ...lost.map((name) => join(folder, name))];
 }
 
-const recipeName = /^(?<digest>[0-9a-f]{64})(?:\+lock)?\.json$/;
+const recipeName = /^(?<stem>[0-9a-f]{64}-[0-9a-f]{12})(?:\+lock)?\.json$/;
 
-function pathsOf({recipes}: CacheLayout, digest: string): readonly [withLock: string, without: string] {
-  return [join(recipes, `${digest}+lock.json`), join(recipes, `${digest}.json`)];
+/** Of names that are too long for a file there is a digest too. */
+function stemOf({digest, image, target}: RecipeOf): string {
+  return `${digest}-${sha256(`${image}/${target}`).slice(0, 12)}`;
+}
+
+function pathsOf({recipes}: CacheLayout, stem: string): readonly [withLock: string, without: string] {
+  return [join(recipes, `${stem}+lock.json`), join(recipes, `${stem}.json`)];
 }
 
 function parse(path: string): Recipe | undefined {

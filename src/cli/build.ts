@@ -9,7 +9,7 @@ import {criticalPath} from '../run/critical-path.ts';
 import {runGraph} from '../run/engine.ts';
 import type {FailMode, KeepWork, StageState} from '../run/engine-options.ts';
 import {estimateMs, typicalDurations} from '../run/estimates.ts';
-import {type Output, type RunEvent, type StageFailure, sequence} from '../run/events.ts';
+import {type Output, type RunEvent, sequence} from '../run/events.ts';
 import {failedSinceVariable, keysFailedSince, lastKeyOf, RunHistory} from '../run/history.ts';
 import {isComplete} from '../run/peek.ts';
 import {type Capacity, hostCapacity, Pools, parsePools} from '../run/pools.ts';
@@ -23,6 +23,7 @@ import {cancelOnSignals} from './cancel.ts';
 import {requireEmulation} from './emulation.ts';
 import {type Finished, finishDelivery} from './finish.ts';
 import {lockRoot, StaleLock} from './read-lock.ts';
+import {countStates, exitCodeOf} from './run-outcome.ts';
 import {narrow, type RunPurpose, spoiltContent} from './run-stages.ts';
 import {
   openSession,
@@ -403,44 +404,5 @@ class BuildRun {
     const {autoCollect} = await import('../../cache/gc-auto.ts');
     const tidied = autoCollect(this.#session.store, bounds);
     if (tidied.state === 'failed') this.emit({type: 'warning', time: Date.now(), message: tidied.message});
-  }
-}
-
-function countStates(states: ReadonlyMap<string, StageState>): {
-  run: number;
-  cached: number;
-  failed: number;
-  skipped: number;
-} {
-  const counts = {run: 0, cached: 0, failed: 0, skipped: 0};
-  for (const {state} of states.values()) counts[state] += 1;
-  return counts;
-}
-
-function exitCodeOf(states: ReadonlyMap<string, StageState>): ExitCode {
-  const failures = [...states.values()].flatMap((state) => (state.state === 'failed' ? [state.failure] : []));
-  const codes = failures.map(exitCodeOfFailure);
-  return codes.length === 0
-    ? exitCode.done
-    : codes.includes(exitCode.usage)
-      ? exitCode.usage
-      : (codes[0] ?? exitCode.stageFailed);
-}
-
-function exitCodeOfFailure({reason}: StageFailure): ExitCode {
-  switch (reason) {
-    case 'unknown-package':
-      return exitCode.usage;
-    case 'no-space':
-    case 'io-error':
-    case 'tool-missing':
-      return exitCode.hostLacks;
-    case 'command-failed':
-    case 'timed-out':
-    case 'checks-failed':
-    case 'failed-before':
-    case 'input-changed':
-    case 'refused':
-      return exitCode.stageFailed;
   }
 }

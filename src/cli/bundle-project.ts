@@ -24,14 +24,16 @@ export async function projectContents({
   const specFiles = spec.files.filter(({starter}) => starter === undefined);
   const own = [...specFiles.map(({path}) => path), ...(lock === undefined ? [] : [lock.path])];
   const read = plan.nodes.flatMap((node) => Object.keys(node.files));
-  const files = [...new Set([...own.map(inProject), ...read])];
+  const {loadSpec} = await import('../spec/load.ts');
+  const loaded = await loadSpec({file: spec.file, profiles: spec.profiles});
+  const named = loaded.ok ? await loaded.value.named() : {files: [], folders: []};
+  const files = [...new Set([...own.map(inProject), ...read, ...named.files])];
   const links = new Map(
     plan.nodes.flatMap(({kind, params}) =>
       kind === 'files' ? linksOf(params['copied'] as unknown as readonly CopiedFile[]) : [],
     ),
   );
-  const folders = spec.images
-    .flatMap(({copy}) => copiedFolders(projectDir, copy))
+  const folders = [...spec.images.flatMap(({copy}) => copiedFolders(projectDir, copy)), ...named.folders]
     .filter((folder) => folder !== '' && folder !== '.')
     .filter((folder) => !files.some((path) => path.startsWith(`${folder}/`)));
   return {

@@ -4,6 +4,7 @@ import {FgError} from '../errors.ts';
 /** A question, its answer where none is given, and what is wrong with an answer; undefined: nothing. */
 export interface Question {
   readonly text: string;
+  /** Empty: there is none. */
   readonly preset: string;
   /** Printed before the question. */
   readonly choices?: readonly string[];
@@ -21,6 +22,8 @@ export function terminalAsker(input: NodeJS.ReadStream, output: NodeJS.WriteStre
   const terminal = createInterface({input, output});
   const ended = new Promise<never>((_, reject) => {
     const cancel = (): void => reject(new FgError('CANCELLED', 'Cancelled: nothing was written'));
+    // The line of the question stays without an answer.
+    terminal.once('SIGINT', () => output.write('\n'));
     terminal.once('close', cancel);
     terminal.once('SIGINT', cancel);
   });
@@ -40,7 +43,7 @@ async function askUntilRight(
   for (const choice of choices) output.write(`  ${choice}\n`);
   for (;;) {
     const asked = new Promise<string>((resolve) => {
-      terminal.question(`${text} [${preset}]: `, resolve);
+      terminal.question(`${text}${preset === '' ? '' : ` [${preset}]`}: `, resolve);
     });
     const said = await Promise.race([asked, ended]);
     const answer = said.trim() === '' ? preset : said.trim();

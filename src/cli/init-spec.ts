@@ -1,4 +1,4 @@
-import {isMap, isScalar, type Pair, parseDocument} from 'yaml';
+import {type Document, isMap, isScalar, isSeq, type Pair, parseDocument, visit, type YAMLSeq} from 'yaml';
 
 /** What a starter's spec is made one's own by. */
 export interface InitAnswers {
@@ -38,6 +38,11 @@ export function withAnswers(text: string, answers: InitAnswers): string {
     const end = text.indexOf('\n', start);
     places.push({start: end, end, text: `\n  mirror: ${JSON.stringify(answers.mirror)}`});
   }
+  // Where nothing else is wanted than what the starter has, its matrix stays.
+  for (const releases of answers.release === answersOf(text).release ? [] : matrixReleases(document)) {
+    const [start, end] = rangeOf(releases);
+    places.push({start, end, text: `[${wordOf(answers.release)}]`});
+  }
   const targets = document.getIn(['targets'], true);
   if (!isMap(targets)) throw new Error('A starter names its targets in a mapping');
   const written = new Map(targets.items.map((pair) => [nameOf(pair), linesOf(pair, text)]));
@@ -64,9 +69,26 @@ interface Place {
 function placeOf(node: unknown, value: string): Place {
   if (!isScalar(node)) throw new Error('A starter has a name, a distribution and a release');
   const [start, end] = rangeOf(node);
-  // What YAML would not read as text.
+  return {start, end, text: wordOf(value)};
+}
+
+/** In quotes what YAML would not read as text. */
+function wordOf(value: string): string {
   const isPlain = /^[a-z][a-z0-9-]*$/.test(value) && !/^(?:true|false|null)$/.test(value);
-  return {start, end, text: isPlain ? value : JSON.stringify(value)};
+  return isPlain ? value : JSON.stringify(value);
+}
+
+/** The lists of releases that a matrix varies: what an image is built for is theirs to say. */
+function matrixReleases(document: Document): readonly YAMLSeq[] {
+  const found: YAMLSeq[] = [];
+  visit(document, {
+    Pair: (_, {key, value}) => {
+      if (!isScalar(key) || key.value !== 'matrix' || !isMap(value)) return;
+      const releases = value.get('release', true);
+      if (isSeq(releases)) found.push(releases);
+    },
+  });
+  return found;
 }
 
 function nameOf({key}: Pair): string {

@@ -1,9 +1,10 @@
-import {copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import {basename, dirname, join, resolve} from 'node:path';
 import {targetSchemas} from '../../targets/schemas.ts';
-import {type ExitCode, exitCode, FgError, isErrno} from '../errors.ts';
+import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {formatDiagnostics} from '../spec/diagnostic.ts';
 import {distributions} from '../spec/distributions.ts';
+import {uri} from '../spec/fields.ts';
 import {loadSpec} from '../spec/load.ts';
 import {nearest} from '../spec/nearest.ts';
 import {type Starter, starterFiles, starterPath, starters} from '../spec/starters.ts';
@@ -11,6 +12,7 @@ import {readTemplate} from '../spec/template.ts';
 import {formatCommand, printable} from '../ui/format.ts';
 import {formatTable} from '../ui/table.ts';
 import type {Asker} from './init-ask.ts';
+import {refuseToReplace, writeAll} from './init-files.ts';
 import {answersOf, type InitAnswers, withAnswers} from './init-spec.ts';
 
 export interface InitOptions {
@@ -48,15 +50,14 @@ export async function runInit(options: InitOptions): Promise<ExitCode> {
     const path = resolve(file);
     const starter = await chooseStarter(options);
     const files = starterFiles(starter.name).map(({path: name, from}) => ({
-      to: join(dirname(path), name),
+      path: join(dirname(path), name),
       from,
     }));
     // Before anything is asked.
-    if (!force) refuseToReplace([path, ...files.map(({to}) => to)]);
+    refuseToReplace([path, ...files.map((file) => file.path)], force);
     const text = readFileSync(starterPath(starter.name), 'utf8');
     const answers = await answersFor(starter, {preset: answersOf(text), path, options});
-    write(path, withAnswers(text, answers));
-    for (const {from, to} of files) copy(from, to);
+    writeAll([{path, text: withAnswers(text, answers)}, ...files]);
     const shown = (name: string): string => printable(join(dirname(file), name));
     const lines = [
       `${printable(file)}, from the starter ${starter.name}`,
@@ -129,8 +130,11 @@ async function answersFor(
           : unknownWord('distribution', word, fitting),
     },
   });
-  const {releases} = readTemplate(distribution);
-  const words = Object.entries(releases).flatMap(([code, {version}]) => [code, version]);
+  const {releases, dnf} = readTemplate(distribution);
+  const words = Object.entries(releases).flatMap(([code, {version, aliases = []}]) => [
+    ...[code, version],
+    ...aliases,
+  ]);
   const release = await answer({
     asker,
     said: options.release,
@@ -141,7 +145,8 @@ async function answersFor(
     },
   });
   const mirror = await mirrorFor(distribution, options);
-  const types = Object.keys(targetSchemas).sort();
+  const all = Object.keys(targetSchemas).sort();
+  const types = dnf === undefined ? all : all.filter((type) => dnf.targets.includes(type));
   const targets = await answer({
     asker,
     said: options.targets.length === 0 ? undefined : options.targets.join(','),
@@ -153,7 +158,11 @@ async function answersFor(
         listed(line).length === 0
           ? 'Name one at least'
           : listed(line)
-              .map((word) => unknownWord('target', word, types))
+              .map((word) =>
+                all.includes(word) && !types.includes(word)
+                  ? `The target ${word} does not know ${distribution} yet; those that do are ${types.join(', ')}`
+                  : unknownWord('target', word, types),
+              )
               .find((problem) => problem !== undefined),
     },
   });
@@ -162,14 +171,25 @@ async function answersFor(
 
 /** Distributions with rpm packages have no archive that this program, or apt's configuration on this host, could name. */
 async function mirrorFor(distribution: string, {mirror, asker}: InitOptions): Promise<string | undefined> {
-  if (readTemplate(distribution).package_manager === 'apt') return mirror;
-  const problem = (uri: string): string | undefined =>
-    /^(?:https?|file):\/\/\S+$/.test(uri) ? undefined : `${printable(uri)} is no URI: write https://…`;
-  const text = `Mirror of ${distribution}`;
-  return answer({asker, said: mirror, question: {text, preset: exampleMirror, problem}});
+  const isNeeded = readTemplate(distribution).package_manager !== 'apt';
+  if (mirror === undefined && !isNeeded) return undefined;
+  if (mirror === undefined && asker === undefined)
+    throw new FgError('USAGE', `Where the packages of ${distribution} are is not known`, {
+      hint: `Name its mirror: --mirror ${exampleMirror}`,
+    });
+  // What was said is not repeated: it may hold a password.
+  const problem = (word: string): string | undefined =>
+    uri(mirrorProtocols).safeParse(word).success
+      ? undefined
+      : `This is no mirror: begin it with ${mirrorProtocols.map((one) => `${one}://`).join(', ')} and use no blanks`;
+  const text = `Mirror of ${distribution}, e.g. ${exampleMirror}`;
+  return answer({asker, said: mirror, question: {text, preset: '', problem}});
 }
 
-/** To be replaced: no host of an archive stands in this program. */
+/** As `os.mirror` of src/spec/schema.ts. */
+const mirrorProtocols = ['http', 'https', 'file', 'copy'];
+
+/** No host of an archive stands in this program. */
 const exampleMirror = 'https://mirror.example.org/repository';
 
 /** What was said, else what a person answers, else the preset. Throws `FgError` for what is wrong with what was said. */
@@ -192,7 +212,7 @@ async function answer({
 function nameProblem(name: string): string | undefined {
   // As `entryName` of src/spec/fields.ts, which the spec is held against later.
   if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) return undefined;
-  return `${JSON.stringify(name)} is no name: lower-case letters, digits, ".", "_" and "-", a letter or digit first`;
+  return `${JSON.stringify(name)} is no name: lower-case letters, digits, ".", "_" and "-", at most 63, a letter or digit first`;
 }
 
 function unknownWord(what: string, word: string, known: readonly string[]): string | undefined {
@@ -217,33 +237,4 @@ function newestRelease(distribution: string): string | undefined {
   const {releases} = readTemplate(distribution);
   const byDay = Object.entries(releases).sort(([, a], [, b]) => b.source_date_epoch - a.source_date_epoch);
   return byDay[0]?.[0];
-}
-
-function refuseToReplace(paths: readonly string[]): void {
-  const there = paths.find((path) => existsSync(path));
-  if (there === undefined) return;
-  throw new FgError('USAGE', `${there} is there already`, {
-    hint: 'Name another file with --file, or replace it with --force',
-  });
-}
-
-function write(path: string, text: string): void {
-  placing(path, () => writeFileSync(path, text));
-}
-
-function copy(from: string, to: string): void {
-  placing(to, () => copyFileSync(from, to));
-}
-
-function placing(path: string, place: () => void): void {
-  try {
-    mkdirSync(dirname(path), {recursive: true});
-    place();
-  } catch (error) {
-    if (!isErrno(error, 'EACCES', 'EISDIR', 'ENOTDIR', 'EROFS', 'EPERM')) throw error;
-    throw new FgError('OUTPUT_UNUSABLE', `Cannot write ${path}`, {
-      cause: error,
-      hint: 'Name a file in a folder that you can write with --file',
-    });
-  }
 }

@@ -37,7 +37,8 @@ export function pedigreeTree(pedigree: Pedigree): PedigreeLine {
   const root = made.map((stage): PedigreeLine => {
     const templates = stage === base ? own : ofTools.filter((one) => isOf(one, stage));
     const below = templates.map((one) => line(one, `template ${one.path}`));
-    return {...stageLine(stage), below: stage === base ? [...archives, ...below] : below};
+    const imported = of('import').map((one) => line(one, `import ${one.path}`));
+    return {...stageLine(stage), below: stage === base ? [...imported, ...archives, ...below] : below};
   });
   return {
     name: `${image}/${target}`,

@@ -38,7 +38,7 @@ export type PedigreeStage = Omit<RecipeStage, 'digest' | 'key'> & {
 /** `fgimage pedigree`: the chain of templates and images that an image stands on, with digests. */
 export async function runPedigree(options: PedigreeOptions): Promise<ExitCode> {
   const {subject, json, color, stream = process.stdout} = options;
-  const found = isDigest(subject) ? recorded(options) : await planned(options);
+  const found = isDigest(subject) ? recorded(options) : await planned(options).catch(orRecorded(options));
   if (json) {
     stream.write(`${JSON.stringify({version: 1, pedigrees: found}, undefined, 2)}\n`);
     return exitCode.done;
@@ -52,6 +52,16 @@ export async function runPedigree(options: PedigreeOptions): Promise<ExitCode> {
 /** As `fgimage images` prints it; an image of such a name is meant by `<image>/<target>`. */
 function isDigest(word: string): boolean {
   return /^(?:sha256:[0-9a-f]{8,64}|[0-9a-f]{12,64})$/.test(word);
+}
+
+/** Fewer digits, as `purge` and `regenerate` take them, are an image's name where there is one. */
+function orRecorded(options: PedigreeOptions): (error: unknown) => readonly Pedigree[] {
+  return (error) => {
+    const mayBeDigest = /^[0-9a-f]{8,11}$/.test(options.subject);
+    const isUnknown = error instanceof FgError && ['USAGE', 'SPEC_NOT_FOUND'].includes(error.code);
+    if (!mayBeDigest || !isUnknown) throw error;
+    return recorded(options);
+  };
 }
 
 function recorded({subject, session}: PedigreeOptions): readonly Pedigree[] {

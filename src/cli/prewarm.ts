@@ -44,7 +44,7 @@ async function prewarm({top, refresh}: PrewarmOptions, store: Store): Promise<Ex
   const other = missed.length - able.length;
   if (other > 0)
     write(
-      `${formatCount(other, 'base')} of projects: an import or an archive with a key of its own is made by a build there`,
+      `${formatCount(other, 'base')} of projects: with an import, a lock, a salt or a key of its own a base is made by a build there`,
     );
   if (wanted.length === 0) {
     write('No base was missed that could be made here');

@@ -54,9 +54,13 @@ export async function runPurge({
     }
     const names = purged.map(({image, target}) => printable(`${image}/${target}`)).join(', ');
     const what = `${formatSize(freed.bytes)} of ${formatCount(freed.stages.length, 'stage')} and what was handed out`;
-    stream.write(`${names}: ${what} ${dryRun ? 'would be freed' : 'freed'}\n`);
+    const isGone = freed.bytes === 0 && freed.stages.length === 0;
+    const told = isGone ? 'nothing to free' : `${what} ${dryRun ? 'would be freed' : 'freed'}`;
+    stream.write(`${names}: ${told}\n`);
     if (freed.kept.length > 0)
-      stream.write(`Kept, since others need it: ${freed.kept.map(printable).join(', ')}\n`);
+      stream.write(
+        `Stays (package lists, what is pinned, registered or in use, what others need): ${freed.kept.map(printable).join(', ')}\n`,
+      );
     stream.write(`Make it again with "fgimage regenerate ${printable(subject)}"\n`);
     return exitCode.done;
   } finally {
@@ -110,16 +114,16 @@ function wouldFree(store: Store, subjects: readonly Subject[]): Freed {
 function divide(store: Store, subjects: readonly Subject[]) {
   const {database, layout} = store;
   const purged = new Set(subjects.map(({digest}) => digest));
-  // Of one that was purged before, nothing is needed.
+  const own = new Set(subjects.flatMap(({rows}) => rows.map(({path}) => path)));
+  // Of one that was purged before, nothing is needed; content of the same bytes may be there for the one that goes now.
   const others = listImages(database).filter(
-    ({digest, path}) => !purged.has(digest) && (existsSync(path) || store.hasContent(digest)),
+    ({digest, path}) =>
+      !own.has(path) && (existsSync(path) || (!purged.has(digest) && store.hasContent(digest))),
   );
   const needed = new Set([
     ...rootedDigests(database, 0),
     ...leasedDigests(database, layout),
-    ...others.flatMap(
-      ({digest}) => readRecipe(layout, digest)?.stages.map((stage) => stage.digest) ?? [digest],
-    ),
+    ...others.flatMap((one) => readRecipe(layout, one)?.stages.map((stage) => stage.digest) ?? [one.digest]),
   ]);
   const {gone, kept} = stagesByContent(subjects);
   const present = [...gone].filter(([digest]) => store.hasContent(digest));

@@ -15,6 +15,7 @@ import type {StageNode} from '../plan/graph.ts';
 import type {Delivery} from '../plan/plan.ts';
 import {artifactFiles} from '../run/deliver.ts';
 import type {StageState} from '../run/engine-options.ts';
+import type {JsonObject} from '../spec/image.ts';
 import {starterPrefix} from '../spec/starters.ts';
 import {type PlacedEntry, projectEntries} from './project-entries.ts';
 import {madeState} from './run-stages.ts';
@@ -36,8 +37,9 @@ export async function keepRecipes(
   const locked = lock !== undefined;
   const wanted = plan.deliveries.flatMap((delivery) => {
     const digest = madeState(states, delivery.pack)?.output.digest;
-    const isNew = digest !== undefined && !hasRecipe(store.layout, digest, {locked});
-    return isNew && store.hasContent(digest) ? [{delivery, digest}] : [];
+    if (digest === undefined || !store.hasContent(digest)) return [];
+    const artifact = {image: delivery.image.name, target: delivery.target, digest};
+    return hasRecipe(store.layout, artifact, {locked}) ? [] : [{delivery, digest}];
   });
   if (wanted.length === 0) return;
   try {
@@ -107,9 +109,11 @@ function recipeOf(
     target: delivery.target,
     digest,
     files,
+    project: spec.projectDir,
     spec: relative(spec.projectDir, spec.file),
     profiles: spec.profiles,
     ...(lock === undefined ? {} : {lock: relative(spec.projectDir, lock.path)}),
+    ...(lock !== undefined && session.options.hostTools ? {host_tools: true as const} : {}),
     entries,
     ...(tooLarge === undefined ? {} : {too_large_bytes: tooLarge}),
     sources: sourcesOf(session, delivery),
@@ -126,7 +130,8 @@ function recipeOf(
 export function sourcesOf(session: Session, delivery: Delivery): readonly RecipeSource[] {
   const {spec, lock} = session;
   const inProject = (path: string): string => relative(spec.projectDir, path);
-  const made = stagesOf(session, delivery).map(({id}) => id);
+  const stages = stagesOf(session, delivery);
+  const made = stages.map(({id}) => id);
   const tools = made.filter((id) => /^tools(?::|$)/.test(id));
   // An imported base may be of a distribution without a template.
   const templates = [
@@ -141,11 +146,20 @@ export function sourcesOf(session: Session, delivery: Delivery): readonly Recipe
     ...(lock === undefined
       ? []
       : [{kind: 'lock', path: inProject(lock.path), sha256: lock.digest} satisfies RecipeSource]),
+    ...stages.flatMap(importOf),
     ...templates.map((path): RecipeSource => {
       const text = readFileSync(join(packageRoot, path), 'utf8');
       return {kind: 'template', path, sha256: sha256(text)};
     }),
   ];
+}
+
+/** What a base was imported from, with the digest that its key stands on: of the file, the index.json, the manifest. */
+function importOf({notes, files}: StageNode): readonly RecipeSource[] {
+  const {import: path = null, sha256: said = null} = (notes?.['base'] ?? {}) as JsonObject;
+  const [first, ...others] = Object.values(files);
+  const digest = typeof said === 'string' ? said : others.length === 0 ? first?.slice(0, 64) : undefined;
+  return typeof path === 'string' && digest !== undefined ? [{kind: 'import', path, sha256: digest}] : [];
 }
 
 /** The template of a tools image (docs/architecture.md), by the stage that makes it. */

@@ -9,8 +9,10 @@ import {type ExitCode, exitCode, FgError} from '../errors.ts';
 import {cacheFolder} from '../host/cache-folder.ts';
 import {packageVersion} from '../package-root.ts';
 import {canEnterUserNamespace, enterUserNamespace, isRoot} from '../sandbox/user-namespace.ts';
+import {loadSpec} from '../spec/load.ts';
 import {printable} from '../ui/format.ts';
 import {type BuildOptions, runStages} from './build.ts';
+import {lendSecrets} from './lend-secrets.ts';
 import {madeState, type RunDone} from './run-stages.ts';
 import {openStore, refuseUserNamespace} from './session.ts';
 import {findSubjects, recipeOf, type Subject} from './subjects.ts';
@@ -50,11 +52,7 @@ export async function runRegenerate(options: RegenerateOptions, signal?: AbortSi
   const codes: ExitCode[] = [];
   for (const {one, recipe, output} of parts) {
     const name = printable(`${recipe.image}/${recipe.target}`);
-    if (recipe.lock === undefined)
-      warnings.write(
-        `warning: ${name} was built without a lock: packages, and programs of this host, may be newer now\n` +
-          '  mend: Lock the project before the next build (fgimage lock)\n',
-      );
+    warnings.write(warningOf(recipe, name));
     const before = withStore(cache, (store) =>
       imageAt(store.database, join(output, recipe.image, recipe.target)),
     );
@@ -65,6 +63,21 @@ export async function runRegenerate(options: RegenerateOptions, signal?: AbortSi
     if (codes.at(-1) === exitCode.cancelled) break;
   }
   return codes.find((code) => code !== exitCode.done) ?? exitCode.done;
+}
+
+/** What may have moved on since, so that another artifact is no surprise; empty: nothing. */
+function warningOf({lock, host_tools: hostTools}: Recipe, name: string): string {
+  if (lock === undefined)
+    return (
+      `warning: ${name} was built without a lock: packages, and programs of this host, may be newer now\n` +
+      '  mend: Lock the project before the next build (fgimage lock)\n'
+    );
+  if (hostTools === true)
+    return (
+      `warning: ${name} was built with programs of this host, which may be newer now\n` +
+      '  mend: Leave --host-tools out of the next build\n'
+    );
+  return '';
 }
 
 interface Made {
@@ -90,11 +103,13 @@ async function again(
   const project = mkdtempSync(join(tmpdir(), 'fgimage-regenerate-'));
   try {
     withStore(cache, (store) => layOut(store, recipe, project));
+    const loaded = await loadSpec({file: join(project, recipe.spec), profiles: recipe.profiles});
+    if (loaded.ok) lendSecrets(loaded.value.images, {project, from: recipe.project});
     const locked = recipe.lock !== undefined;
     const request: BuildOptions = {
       ...{...build, file: join(project, recipe.spec), profiles: recipe.profiles, output},
       ...{images: [recipe.image], targets: [recipe.target], test: false},
-      ...{useLock: locked, locked, hostTools: false},
+      ...{useLock: locked, locked, hostTools: recipe.host_tools === true},
     };
     let digest: string | undefined;
     const purpose = {

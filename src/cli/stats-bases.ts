@@ -20,8 +20,16 @@ export function runStatsBases({file, cacheDir, json, stream = process.stdout}: S
 function basesText({bases, clones}: BaseStatistics): readonly string[] {
   if (bases.length === 0) return ['No base was wanted yet'];
   const right = (text: string): Cell => ({text, align: 'right'});
-  const rows = bases.map(({base, hits, misses, lastMissAt}): readonly Cell[] => [
-    {text: printable(base)},
+  const names = bases.map(({base}) => base);
+  const rows = bases.map(({base, os, hits, misses, lastMissAt}): readonly Cell[] => [
+    // Of one name there may be several, with archives of their own.
+    {
+      text: printable(
+        names.indexOf(base) === names.lastIndexOf(base)
+          ? base
+          : `${base} (${os === undefined ? "a project's" : (os.mirror ?? "this host's archive")})`,
+      ),
+    },
     right(String(hits)),
     right(String(misses)),
     right(formatPercent(hits / (hits + misses))),

@@ -1,4 +1,4 @@
-import {listRecipes, type Recipe, readRecipe} from '../../cache/recipes.ts';
+import {listRecipes, type Recipe, type RecipeOf, readRecipe} from '../../cache/recipes.ts';
 import type {Store} from '../../cache/store.ts';
 import {type CatalogImage, listImages} from '../catalog/catalog.ts';
 import {FgError} from '../errors.ts';
@@ -20,26 +20,27 @@ export interface Subject {
 const digestWord = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/;
 
 /**
- * The artifacts that a word names: those of `web`, each as it was built last, that of `web/openstack`, or the one with a
- * digest that begins so. Throws `FgError` where none was built here.
+ * The artifacts that a word names: those of `web`, each as it was built last, that of `web/openstack`, or those with the
+ * one digest that begins so. Throws `FgError` where none was built here.
  */
 export function findSubjects(store: Store, word: string): readonly Subject[] {
   const rows = listImages(store.database);
-  const newest = new Map<string, string>();
-  const know = ({image, target, digest}: Pick<CatalogImage, 'image' | 'target' | 'digest'>): void => {
+  const newest = new Map<string, RecipeOf>();
+  const know = ({image, target, digest}: RecipeOf): void => {
     const name = `${image}/${target}`;
-    if (!newest.has(name)) newest.set(name, digest);
+    if (!newest.has(name)) newest.set(name, {image, target, digest});
   };
   for (const row of rows) know(row);
-  const found = [...newest].filter(([name]) => isNamed(name, word)).map(([, digest]) => digest);
-  if (found.length > 0) return found.map((digest) => subjectOf(store, digest, rows));
+  const found = [...newest].filter(([name]) => isNamed(name, word)).map(([, one]) => one);
+  if (found.length > 0) return found.map((one) => subjectOf(store, one, rows));
   // What is no more in the list, because another build was put in its place, or the list was lost.
   const recipes = listRecipes(store.layout);
   for (const recipe of recipes) know(recipe);
-  const earlier = [...newest].filter(([name]) => isNamed(name, word)).map(([, digest]) => digest);
-  if (earlier.length > 0) return earlier.map((digest) => subjectOf(store, digest, rows));
+  const earlier = [...newest].filter(([name]) => isNamed(name, word)).map(([, one]) => one);
+  if (earlier.length > 0) return earlier.map((one) => subjectOf(store, one, rows));
   const digits = digestWord.exec(word)?.groups?.['digits'];
-  const digests = [...new Set([...rows, ...recipes].map(({digest}) => digest))];
+  const known = [...rows, ...recipes];
+  const digests = [...new Set(known.map(({digest}) => digest))];
   const begun = digits === undefined ? [] : digests.filter((digest) => digest.startsWith(digits));
   const [only] = begun;
   if (only === undefined) throw neverBuilt(word, [...newest.keys()]);
@@ -47,7 +48,11 @@ export function findSubjects(store: Store, word: string): readonly Subject[] {
     throw new FgError('USAGE', `${String(begun.length)} artifacts have a digest that begins with ${word}`, {
       hint: `Write more of it: ${begun.join(', ')}`,
     });
-  return [subjectOf(store, only, rows)];
+  // Several images may be the same bytes.
+  const named = new Map(
+    known.filter(({digest}) => digest === only).map((one) => [`${one.image}/${one.target}`, one]),
+  );
+  return [...named.values()].map((one) => subjectOf(store, one, rows));
 }
 
 /** The recipe of a subject. Throws `FgError` where it cannot be made again from one. */
@@ -70,11 +75,9 @@ function isNamed(name: string, word: string): boolean {
   return name === word || name.startsWith(`${word}/`);
 }
 
-function subjectOf(store: Store, digest: string, all: readonly CatalogImage[]): Subject {
-  const rows = all.filter((row) => row.digest === digest);
-  const recipe = readRecipe(store.layout, digest);
-  const {image = '', target = ''} = rows[0] ?? recipe ?? {};
-  return {image, target, digest, recipe, rows};
+function subjectOf(store: Store, {image, target, digest}: RecipeOf, all: readonly CatalogImage[]): Subject {
+  const rows = all.filter((row) => row.digest === digest && row.image === image && row.target === target);
+  return {image, target, digest, recipe: readRecipe(store.layout, {image, target, digest}), rows};
 }
 
 function neverBuilt(word: string, names: readonly string[]): FgError {

@@ -35,19 +35,13 @@ export function baseStatistics(database: Database, file?: string): BaseStatistic
   const rows = database
     .prepare(
       `${countedRuns}
-       SELECT s.stage, s.state, SUM(c.runs) AS count, MAX(s.started_at) AS lastAt, MAX(s.key) AS key
+       SELECT s.stage, s.state, s.key, SUM(c.runs) AS count, MAX(s.started_at) AS lastAt
        FROM counted c JOIN run_stages s ON s.run = c.run
-       WHERE s.stage LIKE 'base:%' AND s.state <> 'skipped' GROUP BY s.stage, s.state ORDER BY s.stage`,
+       WHERE s.stage LIKE 'base:%' AND s.state <> 'skipped' GROUP BY s.stage, s.state, s.key
+       ORDER BY s.stage, s.key IS NULL`,
     )
     .all(of) as readonly UseRow[];
-  const names = [...new Set(rows.map(({stage}) => stage))];
-  const bases = names.map((base) =>
-    useOf(
-      base,
-      rows.filter(({stage}) => stage === base),
-      database,
-    ),
-  );
+  const bases = groups(rows, database).map(useOf);
   return {
     bases: bases.toSorted((a, b) => b.misses - a.misses || (a.base < b.base ? -1 : 1)),
     clones: clonesOf(database, of),
@@ -67,11 +61,31 @@ interface UseRow {
   readonly key: string | null;
 }
 
-function useOf(base: string, rows: readonly UseRow[], database: Database): BaseUse {
+interface Group {
+  readonly base: string;
+  readonly os: Os | undefined;
+  readonly rows: UseRow[];
+}
+
+/** By what a base is made from: of one name there may be several, with archives of their own. */
+function groups(rows: readonly UseRow[], database: Database): readonly Group[] {
+  const found = new Map<string, Group>();
+  for (const row of rows) {
+    const os = osOf(database, row.key);
+    // A stage that failed before its key was known is one of those that have one.
+    const known = row.key === null ? [...found.values()].find(({base}) => base === row.stage) : undefined;
+    const id = JSON.stringify([row.stage, os ?? null]);
+    const group = known ?? found.get(id) ?? {base: row.stage, os, rows: []};
+    group.rows.push(row);
+    if (known === undefined) found.set(id, group);
+  }
+  return [...found.values()];
+}
+
+function useOf({base, os, rows}: Group): BaseUse {
   const sum = (found: readonly UseRow[]): number => found.reduce((total, {count}) => total + count, 0);
   const missed = rows.filter(({state}) => state !== 'cached');
   const lastMissAt = Math.max(0, ...missed.map(({lastAt}) => lastAt ?? 0));
-  const os = rows.flatMap(({key}) => osOf(database, key) ?? [])[0];
   return {
     base,
     hits: sum(rows) - sum(missed),

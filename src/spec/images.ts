@@ -141,7 +141,7 @@ function link(image: ImageTree, images: readonly ImageTree[], report: Reporter):
   const fitting = variants.length === 1 ? variants : variants.filter((variant) => fits(image, variant));
   const [parent] = fitting;
   if (parent === undefined || fitting.length > 1) {
-    report.at(from.site, unknownParent(from.value, images, {variants, fitting}));
+    report.at(from.site, unknownParent(from.value, images, {image, variants, fitting}));
     return image;
   }
   checkOs(image, parent, report);
@@ -162,7 +162,15 @@ function fits(image: ImageTree, parent: ImageTree): boolean {
 function unknownParent(
   name: string,
   images: readonly ImageTree[],
-  {variants, fitting}: {readonly variants: readonly ImageTree[]; readonly fitting: readonly ImageTree[]},
+  {
+    image,
+    variants,
+    fitting,
+  }: {
+    readonly image: ImageTree;
+    readonly variants: readonly ImageTree[];
+    readonly fitting: readonly ImageTree[];
+  },
 ) {
   if (fitting.length > 1) {
     const names = fitting.map((one) => one.name).join(', ');
@@ -180,10 +188,16 @@ function unknownParent(
       hint: `Built are ${variants.map((one) => one.name).join(', ')}: write the same \`matrix\` here`,
     };
   }
-  const names = [...new Set(images.map(({entry}) => entry))];
+  const message = `There is no image ${quote(name)}`;
+  const made = images.find((one) => one.name === name && one.entry !== image.entry);
+  if (made !== undefined)
+    return {message, hint: `Write \`${made.entry}\`: it meets the one of its matrix with the same values`};
+  // An image is not built on itself.
+  const names = [...new Set(images.map(({entry}) => entry))].filter((entry) => entry !== image.entry);
   const near = nearest(name, names);
-  const hint = near === undefined ? `Images of this spec: ${names.join(', ')}` : `Write \`${near}\``;
-  return {message: `There is no image ${quote(name)}`, hint};
+  if (near !== undefined) return {message, hint: `Write \`${near}\``};
+  const others = names.length === 0 ? 'Remove `from`: the spec has no other image' : undefined;
+  return {message, hint: others ?? `Other images of this spec: ${names.join(', ')}`};
 }
 
 function checkOs(image: ImageTree, parent: ImageTree, report: Reporter): void {

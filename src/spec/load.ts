@@ -11,6 +11,7 @@ import {type Diagnostic, type Position, sortDiagnostics} from './diagnostic.ts';
 import type {Image, ImageTarget, Os} from './image.ts';
 import {expandImages, type ImageTree} from './images.ts';
 import {mergeMaps} from './merge.ts';
+import {type NamedPaths, namedPaths} from './named-paths.ts';
 import {normaliseImage} from './normalise.ts';
 import {checkPolicyTargets} from './policy.ts';
 import {applyProfiles, type ChosenProfiles} from './profiles.ts';
@@ -65,6 +66,8 @@ export interface LoadedSpec {
    * (a default, a derived value) gives the nearest value around it; undefined where there is no such image.
    */
   locate(image: string, path: Path): Position | undefined;
+  /** What a copy of the project needs beside what is read of it; asks the project anew. */
+  named(): Promise<NamedPaths>;
 }
 
 /**
@@ -127,6 +130,14 @@ export async function loadSpec(options: LoadOptions): Promise<Result<LoadedSpec,
         found.find(({tree}) => tree.name === image),
         path,
         images.find(({name}) => name === image)?.os,
+      ),
+    named: () =>
+      namedPaths(
+        images.flatMap(({os}, index) => {
+          const body = found[index]?.tree.body;
+          return body === undefined ? [] : [{body, os}];
+        }),
+        {kinds, project},
       ),
   });
 }

@@ -17,6 +17,9 @@ import {
 export const axes = ['release', 'architecture', 'variant'] as const;
 export type Axis = (typeof axes)[number];
 
+/** The keys of a matrix: what the schema refused may have been meant for an axis. */
+const known: ReadonlySet<string> = new Set([...axes, 'exclude', 'include']);
+
 /** One image of a matrix: a value for each of its axes. */
 export interface Combination {
   /** As written; of a variant the name, where its key stands. */
@@ -32,10 +35,11 @@ export interface Combination {
 export function combinations(matrix: Tree, distribution: string | undefined, report: Reporter) {
   const used = axes.filter((axis) => treeAt(matrix, [axis]) !== undefined);
   if (used.length === 0) {
-    report.at(matrix.site, {
-      message: 'matrix has nothing to vary',
-      hint: `Name one of ${axes.join(', ')} in it, or remove the key`,
-    });
+    if (matrix.kind === 'map' && [...matrix.entries.keys()].every((key) => known.has(key)))
+      report.at(matrix.site, {
+        message: 'matrix has nothing to vary',
+        hint: `Name one of ${axes.join(', ')} in it, or remove the key`,
+      });
     return [];
   }
   let all: readonly Combination[] = [{values: new Map()}];

@@ -46,11 +46,14 @@ function overlayOf(profile: MapTree): MapTree {
 
 function unknownProfile(name: string, known: readonly string[], file: string): FgError {
   const near = nearest(name, known);
+  const parts = name.split(',').map((part) => part.trim());
   const hint =
     known.length === 0
       ? 'It has none: write `profiles: {<name>: {…}}`, or leave --profile and FGIMAGE_PROFILE out'
-      : near === undefined
-        ? `Its profiles are ${known.join(', ')}`
-        : `Did you mean ${near}?`;
+      : parts.length > 1 && parts.every((part) => known.includes(part))
+        ? `Repeat the flag: ${parts.map((part) => `--profile ${part}`).join(' ')}`
+        : near === undefined
+          ? `Its profiles are ${known.join(', ')}`
+          : `Did you mean ${near}?`;
   return new FgError('USAGE', `There is no profile ${quote(name)} in ${basename(file)}`, {hint});
 }

@@ -102,8 +102,13 @@ export class Project {
 
   async #absent(path: string): Promise<PathProblem> {
     const folder = dirname(path);
-    const names = await readdir(join(this.dir, folder)).catch(() => []);
-    const near = nearest(basename(path), names.sort());
+    const names: readonly string[] = await readdir(join(this.dir, folder)).catch(() => []);
+    if (names.includes(basename(path)))
+      return {
+        message: `${quote(path)} is a symbolic link to what is not there`,
+        hint: 'Mend the link, or name a file that is there',
+      };
+    const near = nearest(basename(path), names.toSorted());
     const hint =
       near === undefined ? 'Make the file, or name one that is there' : `Write \`${join(folder, near)}\``;
     return {message: `There is no ${quote(path)} in the project`, hint};

@@ -1,4 +1,4 @@
-import {isAbsolute, join, relative} from 'node:path';
+import {dirname, isAbsolute, join, relative} from 'node:path';
 import {type Diagnostic, quote} from './diagnostic.ts';
 import {checkShape} from './explain.ts';
 import {nearest} from './nearest.ts';
@@ -54,7 +54,7 @@ export class Reading {
   ): Promise<MapTree[]> {
     const layers: MapTree[] = [];
     for (const name of extendedBy(top)) {
-      const base = await this.#find(name, project);
+      const base = await this.#find(name, {project, from: trail.at(-1)});
       if (base === undefined) continue;
       if (trail.some(({absolute}) => absolute === base.absolute)) {
         const circle = [...trail, base].map(({file}) => file).join(' → ');
@@ -74,7 +74,10 @@ export class Reading {
   }
 
   /** The file that a name under `extends` is of; undefined, and reported, where there is none. */
-  async #find(name: ScalarTree & {readonly value: string}, project: Project): Promise<Base | undefined> {
+  async #find(
+    name: ScalarTree & {readonly value: string},
+    {project, from}: {readonly project: Project; readonly from: Base | undefined},
+  ): Promise<Base | undefined> {
     if (name.value.startsWith(starterPrefix)) {
       const starter = name.value.slice(starterPrefix.length);
       const names = starters().map((one) => one.name);
@@ -93,7 +96,8 @@ export class Reading {
       const absolute = join(project.dir, name.value);
       return {absolute, file: shown(this.#cwd, absolute)};
     }
-    this.#report.at(name.site, problem);
+    const beside = from === undefined ? undefined : besideFile(name.value, {project, from});
+    this.#report.at(name.site, beside === undefined ? problem : {...problem, hint: beside});
     this.broken = true;
     return undefined;
   }
@@ -116,11 +120,24 @@ export class Reading {
   }
 }
 
+/** What to write instead of a name that was meant from the folder of the file that holds it. */
+function besideFile(
+  name: string,
+  {project, from}: {readonly project: Project; readonly from: Base},
+): string | undefined {
+  if (isAbsolute(name)) return undefined;
+  const path = relative(project.dir, join(dirname(from.absolute), name));
+  return path !== '' && project.isFile(path)
+    ? `Write \`${path}\`: paths are relative to the folder of the spec`
+    : undefined;
+}
+
 /** The names under `extends`, in their order. */
 function extendedBy(map: MapTree): readonly (ScalarTree & {readonly value: string})[] {
   const found = treeAt(map, ['extends']);
   const all = found?.kind === 'list' ? found.items : found === undefined ? [] : [found];
-  return all.filter(isText);
+  // What is empty is told by the schema.
+  return all.filter(isText).filter(({value}) => value !== '');
 }
 
 /** `x-…` keys hold anchors, nothing that fgimage reads. */

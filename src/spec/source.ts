@@ -66,7 +66,7 @@ async function readBytes(absolute: string, file: string): Promise<Buffer | undef
     return size > largestBytes ? undefined : await readFile(absolute);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
-      const hint = 'Write one (see fgimage.yaml.example), or name it with --file';
+      const hint = 'Write one (fgimage init), or name it with --file';
       throw new FgError('SPEC_NOT_FOUND', `There is no ${file}`, {hint, cause: error});
     }
     if (isErrno(error, 'EACCES', 'EPERM')) {

@@ -7,7 +7,10 @@ import {Rig} from './rig.ts';
 describe('fgimage init', () => {
   it('writes a valid spec by flags, and what goes with it', async () => {
     await using rig = new Rig();
-    const words = ['--name', 'shop', '--release', 'trixie', '--target', 'hpc', '-t', 'openstack', '--yes'];
+    expect((await rig.run(['validate'])).stderr).toBe(
+      'error: There is no fgimage.yaml\n  mend: Write one (fgimage init), or name it with --file\n',
+    );
+    const words = ['--name', 'shop', '--release', 'testing', '--target', 'hpc', '-t', 'openstack', '--yes'];
     const made = await rig.run(['init', 'ansible', ...words]);
     expect(made).toMatchObject({code: 0, stderr: ''});
     expect(made.stdout).toBe(`Written:
@@ -51,7 +54,7 @@ Next:
     [['minimal', '--target', 'openstak'], 'There is no target openstak; did you mean openstack?'],
     [
       ['minimal', '--name', 'A B'],
-      '"A B" is no name: lower-case letters, digits, ".", "_" and "-", a letter or digit first',
+      '"A B" is no name: lower-case letters, digits, ".", "_" and "-", at most 63, a letter or digit first',
     ],
   ])('refuses %j', async (words, message) => {
     await using rig = new Rig();
@@ -60,6 +63,49 @@ Next:
       stderr: `error: ${message}\n  mend: See fgimage init --list and --help\n`,
     });
     expect(readdirSync(rig.project)).toEqual([]);
+  });
+
+  it.each([
+    ['without a mirror', [], 'Where the packages of rocky are is not known'],
+    ['with what is none', ['--mirror', 'rocky'], 'This is no mirror: begin it with http://, https://'],
+    [
+      'for a target that does not know it',
+      ['--mirror', 'https://mirror.example.org/rocky', '-t', 'hpc'],
+      'The target hpc does not know rocky yet; those that do are libvirt, oci, openstack, tarball',
+    ],
+  ])('refuses a distribution with rpm packages %s', async (_, words, message) => {
+    await using rig = new Rig();
+    const {code, stderr} = await rig.run(['init', 'minimal', '--distribution', 'rocky', ...words]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`error: ${message}`);
+    expect(readdirSync(rig.project)).toEqual([]);
+  });
+
+  it('builds for the release that was said where a matrix has others', async () => {
+    await using rig = new Rig();
+    const words = ['--distribution', 'ubuntu', '--release', '24.04'];
+    const made = await rig.run(['init', 'fleet', ...words]);
+    expect(made).toMatchObject({code: 0, stderr: ''});
+    expect(made.stdout).not.toContain('mended');
+    expect((await rig.run(['validate'])).stdout).toContain(
+      'fgimage.yaml is valid: base-noble (openstack); web-noble (openstack); db-noble (openstack)\n',
+    );
+  });
+
+  it('writes all files or none', async () => {
+    await using rig = new Rig({roles: 'a file, where a folder is wanted\n'});
+    expect(await rig.run(['init', 'ansible'])).toEqual({
+      ...{code: 3, signal: null, stdout: ''},
+      stderr: `error: Cannot write ${rig.join('project/roles/base/defaults/main.yml')}: nothing was written\n  mend: Name a file in a folder that you can write with --file\n`,
+    });
+    expect(readdirSync(rig.project)).toEqual(['roles']);
+    // No new folder is made there, and Node's own recursive mkdir would ask for ever.
+    expect(await rig.run(['init', '-f', '/proc/x/y/fgimage.yaml'])).toMatchObject({code: 3, stdout: ''});
+    const folder = await rig.run(['init', '-f', '.', '--force']);
+    expect(folder).toMatchObject({
+      code: 2,
+      stderr: `error: ${rig.project} is a folder\n  mend: Name a file in it with --file\n`,
+    });
   });
 
   it('prints its starters', async () => {

@@ -22,9 +22,12 @@ import {publishFiles} from './stored.ts';
 
 /**
  * Makes the project and the cache of a rig what they are after `fgimage lock` and a build of it: a lock of made-up
- * packages, and small texts in the place of trees and artifacts.
+ * packages, and small texts in the place of trees and artifacts. `hostTools`: of a build with --host-tools.
  */
-export async function lockAndSeed(rig: Rig): Promise<void> {
+export async function lockAndSeed(
+  rig: Rig,
+  {hostTools = false}: {readonly hostTools?: boolean} = {},
+): Promise<void> {
   rig.fakeTool('mmdebstrap', simulatedMmdebstrap);
   vi.stubEnv('PATH', rig.path);
   const store = Store.open(rig.cache);
@@ -40,7 +43,7 @@ export async function lockAndSeed(rig: Rig): Promise<void> {
     };
     const lock = madeUpLock((await planImages(request)).nodes);
     writeLock(lockPathOf(join(rig.project, 'fgimage.yaml')), lock);
-    const {nodes, lockProblems} = await planImages({...request, lock});
+    const {nodes, lockProblems} = await planImages({...request, lock, toolsImage: !hostTools});
     if (lockProblems.length > 0) throw new Error(lockProblems.join('\n'));
     await seed(nodes, store);
     store.flush();

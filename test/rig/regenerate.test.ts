@@ -120,6 +120,21 @@ describe('what cannot be made again', () => {
     expect(existsSync(rig.join('project/artifacts/web/hpc/artifact'))).toBe(true);
   });
 
+  it('is warned of where a locked build ran programs of the host, which run again', async () => {
+    await using rig = new Rig(files);
+    fakeAllTools(rig);
+    await lockAndSeed(rig, {hostTools: true});
+    const build = await rig.run(['build', '--no-test', '--quiet', '--host-tools']);
+    expect(build).toMatchObject({code: 0, stderr: ''});
+    const again = await rig.run(['regenerate', 'web/openstack', '--quiet']);
+    expect(again).toMatchObject({
+      code: 0,
+      stderr:
+        'warning: web/openstack was built with programs of this host, which may be newer now\n' +
+        '  mend: Leave --host-tools out of the next build\n',
+    });
+  });
+
   it('is warned of where a build had no lock', async () => {
     await using rig = await built({locked: false});
     const again = await rig.run(['regenerate', 'web/openstack', '--quiet', '-o', 'elsewhere']);

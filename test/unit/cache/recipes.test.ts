@@ -24,6 +24,7 @@ function recipe(name: string, more: Partial<Recipe> = {}): Recipe {
     target: 'hpc',
     digest: sha256(name),
     files: [{path: 'root', sha256: sha256('root')}],
+    project: '/home/ada/shop',
     spec: 'fgimage.yaml',
     profiles: [],
     entries: [{kind: 'file', path: 'fgimage.yaml', sha256: sha256(name), executable: false}],
@@ -54,22 +55,34 @@ it('gives back what was kept, for nobody else to read', () => {
   expect(readFileSync(recipeFile(layout, sha256('web')), 'utf8')).toBe('web');
   const paths = [layout.recipes, recipeFile(layout, sha256('web'))];
   expect(paths.map((path) => statSync(path).mode & 0o077)).toEqual([0, 0]);
-  expect(readRecipe(layout, sha256('other'))).toBeUndefined();
+  expect(readRecipe(layout, recipe('other'))).toBeUndefined();
 });
 
 it('prefers a recipe with a lock', () => {
   using folder = new TemporaryFolder();
   const layout = cacheLayout(folder.join('cache'));
-  const digest = sha256('web');
+  const web = recipe('web');
   keep(folder, 'web');
-  expect([hasRecipe(layout, digest, {locked: false}), hasRecipe(layout, digest, {locked: true})]).toEqual([
+  expect([hasRecipe(layout, web, {locked: false}), hasRecipe(layout, web, {locked: true})]).toEqual([
     ...[true, false],
   ]);
   keep(folder, 'web', {lock: 'fgimage.lock'});
-  expect(readRecipe(layout, digest)?.lock).toBe('fgimage.lock');
+  expect(readRecipe(layout, web)?.lock).toBe('fgimage.lock');
   expect(listRecipes(layout)).toHaveLength(1);
-  writeFileSync(join(layout.recipes, `${digest}+lock.json`), 'cut o');
-  expect(readRecipe(layout, digest)).toEqual(recipe('web'));
+  const [locked = ''] = readdirSync(layout.recipes).filter((name) => name.endsWith('+lock.json'));
+  writeFileSync(join(layout.recipes, locked), 'cut o');
+  expect(readRecipe(layout, web)).toEqual(recipe('web'));
+});
+
+it('keeps one for each image of the same bytes', () => {
+  using folder = new TemporaryFolder();
+  const layout = cacheLayout(folder.join('cache'));
+  const digest = sha256('same');
+  keep(folder, 'web', {digest});
+  expect(hasRecipe(layout, {digest, image: 'db', target: 'hpc'}, {locked: false})).toBe(false);
+  keep(folder, 'db', {digest});
+  expect(readRecipe(layout, {digest, image: 'web', target: 'hpc'})?.image).toBe('web');
+  expect(readRecipe(layout, {digest, image: 'db', target: 'hpc'})?.image).toBe('db');
 });
 
 it('keeps no recipe of a file that has changed meanwhile', () => {
@@ -95,7 +108,8 @@ it('gc takes recipes that are old and of no image in the list, with their files'
     writeFileSync(folder.join(name), name);
     keepRecipe(layout, recipe(name), new Map([[sha256(name), folder.join(name)]]));
     const at = now / 1000 - ageDays * 24 * 3600;
-    for (const path of [join(layout.recipes, `${sha256(name)}.json`), recipeFile(layout, sha256(name))])
+    const [file = ''] = readdirSync(layout.recipes).filter((one) => one.startsWith(sha256(name)));
+    for (const path of [join(layout.recipes, file), recipeFile(layout, sha256(name))])
       utimesSync(path, at, at);
   }
   enterImage(database, {

@@ -1,3 +1,4 @@
+import {symlinkSync} from 'node:fs';
 import {join} from 'node:path';
 import {describe, expect, test} from 'vitest';
 import {loadSpec} from '../../../src/spec/load.ts';
@@ -45,6 +46,15 @@ describe('extends', () => {
     expect(spec.files[1]).toMatchObject({starter: 'minimal'});
     expect(spec.locate('web', ['packages', 0])?.file).toBe('fgimage:minimal');
   });
+});
+
+test('a symbolic link to what is not there is told as such', async () => {
+  using project = new ProjectFolder({'fgimage.yaml': 'version: 1\nextends: base.yaml\nname: web\n'});
+  symlinkSync('gone.yaml', join(project.dir, 'base.yaml'));
+  const result = await loadSpec({file: 'fgimage.yaml', cwd: project.dir});
+  expect(result.ok ? [] : result.error.map(({message, hint}) => `${message}: ${hint}`)).toEqual([
+    '"base.yaml" is a symbolic link to what is not there: Mend the link, or name a file that is there',
+  ]);
 });
 
 describe('profiles', () => {
@@ -96,6 +106,7 @@ profiles:
   test.each([
     ['dve', 'Did you mean dev?'],
     ['x', 'Its profiles are dev, gpu, quiet'],
+    ['dev, gpu', 'Repeat the flag: --profile dev --profile gpu'],
   ])('that are not there are refused: %s', async (name, hint) => {
     using project = new ProjectFolder({'fgimage.yaml': spec});
     await expect(
