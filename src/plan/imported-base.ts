@@ -15,7 +15,7 @@ export interface ImportedBaseOptions {
 }
 
 /** Raised when the code of an import changes what it writes. */
-const importVersion = 1;
+const importVersion = 2;
 
 /**
  * The stage that makes an existing image a base. Its key holds what the image is: the file's digest, that of a layout's
@@ -32,8 +32,10 @@ export function importedBase(base: ImageBase, {os, projectDir, graph, roots}: Im
   const path = importPath(source);
   const files = path === undefined ? [] : filesOf(projectDir, path);
   const [first = ''] = files;
-  if (path !== undefined && sha256 !== undefined)
+  if (path !== undefined && sha256 !== undefined) {
+    if (files.length > 1) throw notPinned(path);
     requireDigest(graph.fingerprint(first), {sha256, path: first});
+  }
   const {distribution, release, architecture} = os;
   return graph.add({
     id: `base:import-${nameOf(source)}`,
@@ -56,12 +58,16 @@ export function importedBase(base: ImageBase, {os, projectDir, graph, roots}: Im
   });
 }
 
-/** What of the project says which image it is. */
+/**
+ * What of the project says which image it is: one file whose digest stands for the rest, or all of them. Only an index.json
+ * with `oci-layout` beside it is one that the rest is read by.
+ */
 function filesOf(projectDir: string, path: string): readonly string[] {
+  const isThere = (name: string): boolean =>
+    statSync(join(projectDir, path, name), {throwIfNoEntry: false}) !== undefined;
   const isFolder = statSync(join(projectDir, path), {throwIfNoEntry: false})?.isDirectory() === true;
   if (!isFolder) return [path];
-  const index = join(path, 'index.json');
-  if (statSync(join(projectDir, index), {throwIfNoEntry: false}) !== undefined) return [index];
+  if (isThere('index.json') && isThere('oci-layout')) return [join(path, 'index.json')];
   try {
     return readdirSync(join(projectDir, path), {recursive: true, withFileTypes: true})
       .filter((entry) => entry.isFile())
@@ -74,6 +80,16 @@ function filesOf(projectDir: string, path: string): readonly string[] {
       hint: 'Restore the folder or take it out of the spec',
     });
   }
+}
+
+function notPinned(path: string): FgError {
+  return new FgError(
+    'SPEC_INVALID',
+    `${path} is no OCI layout, and no digest of one file tells what is in it`,
+    {
+      hint: 'Remove base.sha256, or make a layout of it (skopeo copy docker-archive:… oci:FOLDER)',
+    },
+  );
 }
 
 function requireDigest(

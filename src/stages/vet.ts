@@ -3,6 +3,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {documentNames, type Inventory} from '../inventory/inventory.ts';
 import {packageRoot} from '../package-root.ts';
+import type {RpmSystem} from '../plan/rpm-sources.ts';
 import type {Expected} from '../plan/vet-node.ts';
 import {fail, ok} from '../result.ts';
 import {type Findings, findingsFile, severities} from '../vet/finding.ts';
@@ -37,6 +38,7 @@ export const runVet: StageRunner = async (context) => {
     ...(facts === undefined
       ? {}
       : {
+          database: (context.node.params['rpm'] as unknown as RpmSystem).database,
           rpmFiles: JSON.parse(readFileSync(join(facts.value.folder, 'files.json'), 'utf8')) as RpmFiles,
         }),
   };

@@ -25,10 +25,14 @@ export interface Look {
   readonly isFromPackages: (path: string) => boolean;
   /** Installed packages that are in none of the archives that the image is made of. */
   readonly strangers: readonly {readonly name: string; readonly version: string}[];
+  /** Where the tree says which packages are installed. */
+  readonly database: string;
   /** Whether nothing is known of packages: what an import has is as good as a package's. */
   readonly withoutPackages: boolean;
   /** The text of the entry that is looked at; undefined for what is none. Read once for all checks. */
   readonly text: () => string | undefined;
 }
+
+export const dpkgStatus = '/var/lib/dpkg/status';
 
 export const nothing: readonly Remark[] = [];

@@ -1,4 +1,5 @@
 import {parseControl} from '../inventory/control.ts';
+import {dpkgStatus} from './check.ts';
 import {bytesOf, type Entry, type VettedTree} from './tree.ts';
 
 /** Package, and SHA-256 where it is known, of each path (src/stages/scripts/rpm-query.py). */
@@ -83,7 +84,7 @@ export class PackagedFiles {
   /** deb-conffiles(5), as the field `Conffiles` of the status file has them: ` /etc/x <md5>`. */
   #conffileDigests(): ReadonlyMap<string, string> {
     this.#conffiles ??= new Map(
-      parseControl(this.#tree.read('/var/lib/dpkg/status') ?? '').flatMap((paragraph) =>
+      parseControl(this.#tree.read(dpkgStatus) ?? '').flatMap((paragraph) =>
         paragraph
           .get('Conffiles')
           .split('\n')

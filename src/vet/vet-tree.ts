@@ -3,7 +3,7 @@ import {join} from 'node:path';
 import type {Expected} from '../plan/vet-node.ts';
 import {accountsOf} from './accounts.ts';
 import {capabilityWords} from './capabilities.ts';
-import type {Look} from './check.ts';
+import {dpkgStatus, type Look} from './check.ts';
 import {checks} from './checks.ts';
 import {checkNames, type Finding, type Findings, findingsVersion, type Remark} from './finding.ts';
 import {PackagedFiles, type RpmFiles} from './packages.ts';
@@ -18,6 +18,7 @@ export interface VetRequest {
   /** Extended attributes, `name=hex`, by path relative to the tree. */
   readonly xattrs: ReadonlyMap<string, readonly string[]>;
   readonly strangers: Look['strangers'];
+  readonly database?: Look['database'];
   /** The database of packages in the tree, where it is rpm's. */
   readonly rpmFiles?: RpmFiles;
   /** Whether nothing is known of its packages and where they come from: then nothing is said of them. */
@@ -26,7 +27,7 @@ export interface VetRequest {
 
 /** Looks for all that should not be in a tree: one walk, in which a file is read at most once. */
 export function vetTree({root, expected, layers, xattrs, strangers, ...packages}: VetRequest): Findings {
-  const {rpmFiles, withoutPackages = false} = packages;
+  const {rpmFiles, withoutPackages = false, database = dpkgStatus} = packages;
   const wanted = checks.filter(({name}) => !withoutPackages || name !== 'package-sources');
   const tree = new VettedTree(root);
   let now: Entry | undefined;
@@ -40,6 +41,7 @@ export function vetTree({root, expected, layers, xattrs, strangers, ...packages}
     capabilities: capabilityWords(xattrs),
     isFromPackages: (path) => expected.packaged[topmost(layers, path)] ?? false,
     strangers,
+    database,
     withoutPackages,
     text: () => {
       if (!isRead && now !== undefined) text = tree.text(now);

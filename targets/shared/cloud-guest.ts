@@ -1,7 +1,9 @@
 import type {Image} from '../../src/spec/image.ts';
 import {packagesFor} from '../../src/spec/package-names.ts';
 import type {AdaptPlan, TargetFile} from '../contract.ts';
+import {cloudInitFile} from './cloud-init.ts';
 import {fileFrom} from './files.ts';
+import {filesystemPackages} from './filesystem-packages.ts';
 import {isRpmGuest, rpmGuest} from './rpm-guest.ts';
 
 export interface CloudGuest {
@@ -76,16 +78,6 @@ function loaderPackages({image, loader}: CloudGuest): readonly string[] {
   return packagesFor(image.os, image.storage.loader === 'systemd-boot' ? 'systemd-boot' : 'grub');
 }
 
-/** What checks the image's file systems and lets them grow. */
-function filesystemPackages({storage: {filesystem, boot, mounts = []}}: Image): readonly string[] {
-  const used = new Set([filesystem, boot?.filesystem, ...mounts.map((mount) => mount.filesystem)]);
-  return [
-    'e2fsprogs',
-    ...(used.has('xfs') ? ['xfsprogs'] : []),
-    ...(used.has('btrfs') ? ['btrfs-progs'] : []),
-  ];
-}
-
 function loaderFiles({image, target, cmdline, loader}: CloudGuest): readonly TargetFile[] {
   if (loader === 'site' || image.storage.loader === 'systemd-boot') return [];
   return [
@@ -107,33 +99,12 @@ function cloudInitFiles(
 ): readonly TargetFile[] {
   const isBullseye = os.distribution === 'debian' && os.release === 'bullseye';
   return [
-    {
-      path: '/etc/cloud/cloud.cfg.d/90-fgimage.cfg',
-      content: cloudInitConfig(target, datasources) + cloudConfig,
-      permissions: '0644',
-    },
+    cloudInitFile(target, datasources, ['apt:\n  preserve_sources_list: true\n', cloudConfig]),
     fileFrom(
       isBullseye ? 'shared/files/cloud-network-bullseye.cfg' : 'shared/files/cloud-network.cfg',
       '/etc/cloud/cloud.cfg.d/91-fgimage-network.cfg',
     ),
   ];
-}
-
-function cloudInitConfig(target: string, datasources: readonly string[]): string {
-  return `# fgimage: what a guest of the target ${target} takes from its cloud, and how.
-datasource_list: [${datasources.join(', ')}]
-disable_root: true
-ssh_pwauth: false
-ssh_deletekeys: true
-growpart:
-  mode: auto
-  devices: ['/']
-resize_rootfs: true
-# The image's own locale stays; generating another would take a new guest half a minute.
-locale: false
-apt:
-  preserve_sources_list: true
-`;
 }
 
 /** What update-grub in the guest reads: the same as fgimage wrote into the first grub.cfg. */

@@ -2,7 +2,9 @@ import {packagesFor} from '../../src/spec/package-names.ts';
 import {readTemplate} from '../../src/spec/template.ts';
 import type {AdaptPlan, TargetFile} from '../contract.ts';
 import type {CloudGuest} from './cloud-guest.ts';
+import {cloudInitFile} from './cloud-init.ts';
 import {fileFrom} from './files.ts';
+import {filesystemPackages} from './filesystem-packages.ts';
 
 /** Whether the packages of a guest are rpm's: its distribution is of Red Hat's kin. */
 export function isRpmGuest({image}: Pick<CloudGuest, 'image'>): boolean {
@@ -14,15 +16,11 @@ export function isRpmGuest({image}: Pick<CloudGuest, 'image'>): boolean {
  * and sshd as their packages start them (systemd.preset(5)), an initial RAM disk by dracut for any machine.
  */
 export function rpmGuest(guest: CloudGuest): AdaptPlan {
-  const {image, datasources, packages = [], files = [], enable = []} = guest;
-  const {filesystem, boot, mounts = []} = image.storage;
-  const used = new Set([filesystem, boot?.filesystem, ...mounts.map((mount) => mount.filesystem)]);
+  const {image, target, datasources, cloudConfig = '', packages = [], files = [], enable = []} = guest;
   return {
     packages: [
       ...(datasources === undefined ? [] : ['cloud-init']),
-      ...['cloud-guest-utils', 'fdisk', 'e2fsprogs'],
-      ...(used.has('xfs') ? ['xfsprogs'] : []),
-      ...(used.has('btrfs') ? ['btrfs-progs'] : []),
+      ...['cloud-guest-utils', 'fdisk', ...filesystemPackages(image)],
       ...['dosfstools', 'chrony', 'openssh-server', 'network'],
       ...(guest.loader === 'site' ? [] : ['grub']),
       ...packages,
@@ -30,7 +28,7 @@ export function rpmGuest(guest: CloudGuest): AdaptPlan {
     initramfsPackages: [],
     initramfsFiles: [],
     files: [
-      ...(datasources === undefined ? [] : [cloudInitFile(guest, datasources)]),
+      ...(datasources === undefined ? [] : [cloudInitFile(target, datasources, [cloudConfig])]),
       fileFrom('shared/files/sshd.conf', '/etc/ssh/sshd_config.d/10-fgimage.conf'),
       ...(guest.loader === 'site' ? [] : [grubDefaults(guest)]),
       ...files,
@@ -41,21 +39,6 @@ export function rpmGuest(guest: CloudGuest): AdaptPlan {
       mask: [],
     },
   };
-}
-
-function cloudInitFile({target, cloudConfig = ''}: CloudGuest, datasources: readonly string[]): TargetFile {
-  const content = `# fgimage: what a guest of the target ${target} takes from its cloud, and how.
-datasource_list: [${datasources.join(', ')}]
-disable_root: true
-ssh_pwauth: false
-ssh_deletekeys: true
-growpart:
-  mode: auto
-  devices: ['/']
-resize_rootfs: true
-locale: false
-${cloudConfig}`;
-  return {path: '/etc/cloud/cloud.cfg.d/90-fgimage.cfg', content, permissions: '0644'};
 }
 
 /** What grub2-mkconfig in the guest reads: the same as fgimage wrote into the first grub.cfg. */

@@ -18,6 +18,8 @@ export interface ImportRequest {
   readonly source: string;
   readonly sha256?: string;
   readonly os?: {readonly distribution: string; readonly release: string; readonly architecture: string};
+  /** Where rpm's database lies, of a system that has one. */
+  readonly database?: string;
 }
 
 /** Runs the stage of an imported base alone, in new folders below `project`. */
@@ -26,13 +28,14 @@ export async function importBase(project: string, request: ImportRequest): Promi
   const [work, tree] = ['work', 'tree'].map((name) => join(folder, name)) as [string, string];
   for (const path of [work, tree]) mkdirSync(path);
   const log: string[] = [];
-  const {source, sha256, os = bookworm} = request;
+  const {source, sha256, os = bookworm, database} = request;
   const context = {
     node: {
       params: {
         import: {source, ...(sha256 === undefined ? {} : {sha256})},
         os,
         source_date_epoch: 1_686_355_200,
+        ...(database === undefined ? {} : {rpm: {database}}),
       },
     },
     offline: false,

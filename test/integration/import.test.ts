@@ -197,7 +197,7 @@ describe('an imported disk', () => {
       ),
     );
     expect(messages).toEqual([
-      'disk.raw cannot be imported: What the disk mounts at /usr is not found on it: UUID=deadbeef-7777-4888-9999-aaaaaaaaaaaa',
+      'disk.raw cannot be imported: What the disk mounts at "/usr" is not found on it: "UUID=deadbeef-7777-4888-9999-aaaaaaaaaaaa"',
       'thin.qcow2 cannot be imported: The disk is not whole: it names another file that it builds on',
       'xfs.raw cannot be imported: There is no ext4 file system with an operating system on the disk, only xfs',
     ]);

@@ -1,9 +1,9 @@
 import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {createServer, type Server} from 'node:http';
-import type {AddressInfo} from 'node:net';
+import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {ServedFolder} from './served-folder.ts';
+import {SigningKeys} from './signing-keys.ts';
 
 /** One suite of an archive. */
 export interface Suite {
@@ -18,23 +18,25 @@ export class LocalArchive {
   readonly folder: string;
   /** The public key, for `signed_by`. */
   readonly key: string;
-  /** Paths that were asked for, since the last `clear`. */
-  readonly asked: string[] = [];
-  readonly #home: string;
-  #server: Server | undefined;
-  #port = 0;
+  readonly #keys: SigningKeys;
+  readonly #served: ServedFolder;
 
   constructor(folder: string) {
     this.folder = folder;
-    this.#home = join(folder, 'gnupg');
+    this.#served = new ServedFolder(join(folder, 'root'));
     mkdirSync(join(folder, 'root/pool'), {recursive: true});
-    mkdirSync(this.#home, {recursive: true, mode: 0o700});
-    this.#gpg(['--quick-gen-key', '--passphrase', '', 'Archive of a test', 'ed25519', 'sign', 'never']);
-    this.key = this.#gpg(['--armor', '--export']);
+    const name = 'Archive of a test';
+    this.#keys = new SigningKeys(join(folder, 'gnupg'), {names: [name], algorithm: 'ed25519'});
+    this.key = this.#keys.export(name);
+  }
+
+  /** Paths that were asked for. */
+  get asked(): string[] {
+    return this.#served.asked;
   }
 
   get uri(): string {
-    return `http://127.0.0.1:${String(this.#port)}`;
+    return this.#served.uri;
   }
 
   /** Makes a package; its only file holds `content`. */
@@ -101,7 +103,7 @@ export class LocalArchive {
     ];
     writeFileSync(join(suite, 'Release'), release.join('\n'));
     rmSync(join(suite, 'InRelease'), {force: true});
-    this.#gpg(['--clearsign', '--output', join(suite, 'InRelease'), join(suite, 'Release')]);
+    this.#keys.gpg(['--clearsign', '--output', join(suite, 'InRelease'), join(suite, 'Release')]);
   }
 
   #stanza(path: string): string {
@@ -112,47 +114,17 @@ export class LocalArchive {
   }
 
   /** Serves the archive, at the same port each time. */
-  async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      const path = decodeURIComponent(request.url ?? '/').replace(/^\/+/, '');
-      this.asked.push(path);
-      const file = this.path(path);
-      if (path.includes('..') || !existsSync(file)) response.writeHead(404).end();
-      else response.writeHead(200).end(readFileSync(file));
-    });
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
+  start(): Promise<void> {
+    return this.#served.start();
   }
 
-  async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    server?.closeAllConnections();
-    await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
+  stop(): Promise<void> {
+    return this.#served.stop();
   }
 
   /** Ends the server and gpg's agent. */
   async close(): Promise<void> {
     await this.stop();
-    execFileSync('gpgconf', ['--homedir', this.#home, '--kill', 'all'], {stdio: 'ignore'});
-  }
-
-  #gpg(words: readonly string[]): string {
-    return execFileSync(
-      'gpg',
-      [
-        '--homedir',
-        this.#home,
-        '--batch',
-        '--yes',
-        '--pinentry-mode',
-        'loopback',
-        '--passphrase',
-        '',
-        ...words,
-      ],
-      {encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']},
-    );
+    this.#keys.close();
   }
 }

@@ -1,17 +1,8 @@
 import {execFileSync} from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import {createServer, type Server} from 'node:http';
-import type {AddressInfo} from 'node:net';
+import {mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {ServedFolder} from './served-folder.ts';
+import {SigningKeys} from './signing-keys.ts';
 
 /** A package of the test: what lies in it, by path. */
 export interface RpmContent {
@@ -39,24 +30,24 @@ export class RpmArchive {
   readonly folder: string;
   /** The public key, for `signed_by`. */
   readonly key: string;
-  /** Paths that were asked for, since the last `clear`. */
-  readonly asked: string[] = [];
-  readonly #home: string;
-  #server: Server | undefined;
-  #port = 0;
-
+  readonly #keys: SigningKeys;
+  readonly #served: ServedFolder;
   readonly #paths: readonly string[];
 
   /** `paths`: where repositories lie below the root: packages in the first, none in the others. */
   constructor(folder: string, paths: readonly string[]) {
     this.folder = folder;
     this.#paths = paths;
-    this.#home = join(folder, 'gnupg');
+    this.#served = new ServedFolder(join(folder, 'root'));
     for (const path of paths) mkdirSync(join(folder, 'root', path), {recursive: true});
-    mkdirSync(this.#home, {recursive: true, mode: 0o700});
-    for (const name of ['Archive of a test', 'Somebody else'])
-      this.#gpg(['--quick-gen-key', '--passphrase', '', name, 'rsa2048', 'sign', 'never']);
-    this.key = this.#gpg(['--armor', '--export', 'Archive of a test']);
+    const names: readonly Signer[] = ['Archive of a test', 'Somebody else'];
+    this.#keys = new SigningKeys(join(folder, 'gnupg'), {names, algorithm: 'rsa2048'});
+    this.key = this.#keys.export('Archive of a test');
+  }
+
+  /** Paths that were asked for. */
+  get asked(): string[] {
+    return this.#served.asked;
   }
 
   /** The folder with the packages. */
@@ -65,7 +56,7 @@ export class RpmArchive {
   }
 
   get uri(): string {
-    return `http://127.0.0.1:${String(this.#port)}`;
+    return this.#served.uri;
   }
 
   /** Makes a package and signs it, as the archive or as somebody else. Gives its file. */
@@ -100,7 +91,7 @@ export class RpmArchive {
     const file = join(this.root, made);
     renameSync(join(folder, made), file);
     const {by = 'Archive of a test'} = content;
-    const signing = {__gpg: '/usr/bin/gpg', _gpg_name: by, _gpg_path: this.#home};
+    const signing = {__gpg: '/usr/bin/gpg', _gpg_name: by, _gpg_path: this.#keys.home};
     execFileSync('rpmsign', ['--addsign', ...defines(signing), file], {stdio: 'pipe'});
     return file;
   }
@@ -111,30 +102,19 @@ export class RpmArchive {
       const folder = join(this.folder, 'root', path);
       rmSync(join(folder, 'repodata'), {recursive: true, force: true});
       execFileSync('createrepo_c', ['--quiet', '--no-database', folder], {stdio: 'pipe'});
-      this.#gpg(['--local-user', by, '--armor', '--detach-sign', join(folder, 'repodata/repomd.xml')]);
+      this.#keys.gpg(['--local-user', by, '--armor', '--detach-sign', join(folder, 'repodata/repomd.xml')]);
     }
   }
 
   /** Serves what lies below the root, at the same port each time. */
-  async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      const path = decodeURIComponent(request.url ?? '/').replace(/^\/+/, '');
-      this.asked.push(path);
-      const file = join(this.folder, 'root', path);
-      if (path.includes('..') || !existsSync(file)) response.writeHead(404).end();
-      else response.writeHead(200).end(readFileSync(file));
-    });
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
+  start(): Promise<void> {
+    return this.#served.start();
   }
 
   /** Ends the server and gpg's agent. */
   async close(): Promise<void> {
-    const server = this.#server;
-    server?.closeAllConnections();
-    await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
-    execFileSync('gpgconf', ['--homedir', this.#home, '--kill', 'all'], {stdio: 'ignore'});
+    await this.#served.stop();
+    this.#keys.close();
   }
 
   #lay(tree: string, {files = {}, links = {}, copies = {}}: RpmContent): void {
@@ -149,14 +129,6 @@ export class RpmArchive {
     for (const [path, from] of Object.entries(copies))
       execFileSync('cp', ['--recursive', '--dereference', from, place(path)]);
     for (const [path, target] of Object.entries(links)) symlinkSync(target, place(path));
-  }
-
-  #gpg(words: readonly string[]): string {
-    const common = ['--batch', '--yes', '--pinentry-mode', 'loopback', '--passphrase', ''];
-    return execFileSync('gpg', ['--homedir', this.#home, ...common, ...words], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
   }
 }
 

@@ -15,7 +15,8 @@ export function* primaryTexts(archive: string): Generator<string> {
 
 /** By the ending that createrepo_c gives: gzip in older releases, zstd in newer ones. */
 function unpacked(path: string): string {
-  if (path.endsWith('.gz')) return gunzipSync(readFileSync(path)).toString('utf8');
+  if (path.endsWith('.gz'))
+    return gunzipSync(readFileSync(path), {maxOutputLength: mostBytes}).toString('utf8');
   const program = path.endsWith('.zst') ? 'zstd' : path.endsWith('.xz') ? 'xz' : undefined;
   if (program === undefined) return readFileSync(path, 'utf8');
   return execFileSync(program, ['--decompress', '--stdout', '--quiet', path], {

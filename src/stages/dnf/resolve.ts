@@ -149,15 +149,17 @@ function neededRpm(
   };
 }
 
-/** The name that a package has in the store; letters that paths or URIs have another use for are escaped. */
+/**
+ * The name that a package has in the store. Metadata may be signed by nobody: letters that paths or URIs have another use
+ * for are escaped.
+ */
 export function rpmFileName({
   name,
   version,
   architecture,
 }: Pick<NeededRpm, 'name' | 'version' | 'architecture'>): string {
-  const escaped = version.replaceAll(
+  return `${name}-${version}.${architecture}.rpm`.replaceAll(
     /[^A-Za-z0-9+.~_-]/g,
     (letter) => `%${letter.charCodeAt(0).toString(16)}`,
   );
-  return `${name}-${escaped}.${architecture}.rpm`;
 }

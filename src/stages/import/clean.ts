@@ -1,5 +1,5 @@
 import {chmodSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
-import {basename, dirname, join} from 'node:path';
+import {basename, dirname} from 'node:path';
 import type {TreeWriter} from './tree-writer.ts';
 
 /**
@@ -57,8 +57,8 @@ export function cleanTree(
   const etc = writer.folder('/etc');
   if (etc === undefined) return;
   // Empty, so that it is made at first boot and can be bound over where the root is read-only (machine-id(5)).
-  writeFileSync(join(etc, 'machine-id'), '', {mode: 0o444, flag: 'wx'});
-  utimesSync(join(etc, 'machine-id'), epoch, epoch);
+  writeFileSync(inside(etc, 'machine-id'), '', {mode: 0o444, flag: 'wx'});
+  utimesSync(inside(etc, 'machine-id'), epoch, epoch);
   utimesSync(etc, epoch, epoch);
 }
 
@@ -67,20 +67,20 @@ function empty(writer: TreeWriter, path: string, epoch: number): void {
   const there = writer.find(path);
   const folder = writer.folder(path);
   if (folder !== undefined) {
-    for (const name of readdirSync(folder)) rmSync(join(folder, name), {recursive: true, force: true});
+    for (const name of names(folder)) rmSync(inside(folder, name), {recursive: true, force: true});
     utimesSync(folder, epoch, epoch);
     return;
   }
   const above = writer.folder(dirname(path));
   if (above === undefined || there !== undefined) return;
-  const made = join(above, basename(path));
+  const made = inside(above, basename(path));
   mkdirSync(made);
   chmodSync(made, path.endsWith('tmp') ? 0o1777 : 0o755);
   utimesSync(made, epoch, epoch);
   utimesSync(above, epoch, epoch);
 }
 
-function matches(writer: TreeWriter, pattern: string): readonly string[] {
+function matches(writer: TreeWriter, pattern: string): readonly Buffer[] {
   const name = basename(pattern);
   if (!name.includes('*')) {
     const path = writer.find(pattern);
@@ -89,12 +89,21 @@ function matches(writer: TreeWriter, pattern: string): readonly string[] {
   const folder = writer.folder(dirname(pattern));
   if (folder === undefined) return [];
   const [begin = '', end = ''] = name.split('*');
-  return readdirSync(folder)
+  return names(folder)
     .filter((one) => one.startsWith(begin) && one.endsWith(end) && one.length > begin.length + end.length - 1)
-    .map((one) => join(folder, one));
+    .map((one) => inside(folder, one));
 }
 
-function remove(path: string, epoch: number): void {
+/** Names are bytes, here as latin1 text: read as UTF-8 they could be those of something else. */
+function names(folder: Buffer): readonly string[] {
+  return readdirSync(folder, {encoding: 'latin1'});
+}
+
+function inside(folder: Buffer, name: string): Buffer {
+  return Buffer.concat([folder, Buffer.from(`/${name}`, 'latin1')]);
+}
+
+function remove(path: Buffer, epoch: number): void {
   rmSync(path, {recursive: true, force: true});
-  utimesSync(dirname(path), epoch, epoch);
+  utimesSync(path.subarray(0, path.lastIndexOf('/')), epoch, epoch);
 }

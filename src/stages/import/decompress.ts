@@ -13,10 +13,17 @@ const compressions: readonly {readonly magic: string; readonly program: string}[
 
 /** The first bytes of a file. */
 export function firstBytes(path: string, count: number): Buffer {
+  return bytesAt(path, 0, count);
+}
+
+/** The bytes of a file from a place on, as many as there are. */
+export function bytesAt(path: string, offset: number, count: number): Buffer {
+  // Where partitions are said to lie, no file may reach.
+  if (!Number.isSafeInteger(offset + count)) return Buffer.alloc(0);
   const file = openSync(path, 'r');
   try {
     const bytes = Buffer.alloc(count);
-    return bytes.subarray(0, readSync(file, bytes, 0, count, 0));
+    return bytes.subarray(0, readSync(file, bytes, 0, count, offset));
   } finally {
     closeSync(file);
   }

@@ -1,14 +1,14 @@
 import {execFile} from 'node:child_process';
-import {createReadStream, createWriteStream} from 'node:fs';
 import {join} from 'node:path';
-import {pipeline} from 'node:stream/promises';
+import {setImmediate} from 'node:timers/promises';
 import {promisify} from 'node:util';
 import {isErrno} from '../../errors.ts';
-import {compressionOf, firstBytes, openDecompressed} from './decompress.ts';
-import {ImportError, type TreeEntry} from './entry.ts';
+import {bytesAt, compressionOf, firstBytes} from './decompress.ts';
+import {ImportError, plainEntryPath, shownPath, type TreeEntry} from './entry.ts';
 import {hasJournalToReplay, isExt4} from './ext4-format.ts';
 import {readExt4} from './ext4-reader.ts';
 import {type MountLine, parseFstab} from './fstab.ts';
+import {isTarHeader} from './tar-reader.ts';
 
 const run = promisify(execFile);
 const sectorBytes = 512;
@@ -18,6 +18,8 @@ const lookBytes = 128 * 1024;
 export function diskFormat(path: string): 'qcow2' | 'raw' | undefined {
   const begin = firstBytes(path, lookBytes);
   if (begin.toString('latin1', 0, 4) === 'QFI\xfb') return 'qcow2';
+  // An archive may have by chance what tells a disk.
+  if (compressionOf(path) !== undefined || isTarHeader(begin)) return undefined;
   const hasTable = begin.length >= sectorBytes && begin.readUInt16LE(510) === 0xaa55;
   return hasTable || fileSystemOf(begin) !== undefined ? 'raw' : undefined;
 }
@@ -39,20 +41,40 @@ export async function* readDisk(
   await plainDisk(path, {raw, signal});
   const volumes = await volumesOf(raw, signal);
   const root = await rootOf(volumes, {raw, signal});
-  for (const entry of readExt4(raw, root.volume.offset)) yield entry;
+  yield* paced(readExt4(raw, root.volume.offset), signal);
   for (const line of root.fstab) {
     const mounted = findMounted(line, volumes);
     if (mounted === undefined) continue;
     requireReadable(mounted, line.path);
     await replayJournal(raw, mounted, signal);
-    progress(`Reading ${line.path} of the disk`);
-    const below = line.path
-      .split('/')
-      .filter((part) => part !== '')
-      .join('/');
-    for (const entry of readExt4(raw, mounted.offset)) yield inFolder(entry, below);
+    progress(`Reading ${shownPath(line.path)} of the disk`);
+    const below = plainEntryPath(line.path);
+    for await (const entry of paced(readExt4(raw, mounted.offset), signal)) yield inFolder(entry, below);
   }
 }
+
+/** What is read without waiting, with turns for others: whoever cancels, and the display, want theirs. */
+async function* paced(entries: Iterable<TreeEntry>, signal: AbortSignal): AsyncGenerator<TreeEntry> {
+  let until = Date.now() + turnMs;
+  const turn = async (): Promise<void> => {
+    if (Date.now() < until) return;
+    await setImmediate();
+    signal.throwIfAborted();
+    until = Date.now() + turnMs;
+  };
+  async function* pacedContent(content: NonNullable<TreeEntry['content']>): AsyncGenerator<Buffer> {
+    for await (const chunk of content) {
+      yield chunk;
+      await turn();
+    }
+  }
+  for (const entry of entries) {
+    yield entry.content === undefined ? entry : {...entry, content: pacedContent(entry.content)};
+    await turn();
+  }
+}
+
+const turnMs = 50;
 
 /** A file system on a disk. */
 interface Volume {
@@ -69,16 +91,19 @@ interface Volume {
 async function plainDisk(path: string, {raw, signal}: {raw: string; signal: AbortSignal}): Promise<void> {
   const format = diskFormat(path);
   if (format === 'qcow2') {
-    requireOwnFile(firstBytes(path, 112));
+    requirePlainFile(firstBytes(path, 112));
     // The format is said: a guess could be led to a file that the image names.
     await program('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '--', path, raw], signal);
-  } else if (compressionOf(path) === undefined) {
-    await program('cp', ['--sparse=always', '--reflink=auto', '--', path, raw], signal);
-  } else await pipeline(openDecompressed(path, signal), createWriteStream(raw), {signal});
+  } else await program('cp', ['--sparse=always', '--reflink=auto', '--', path, raw], signal);
 }
 
 /** docs/interop/qcow2.txt of QEMU: what names another file would have the host's files read. */
-function requireOwnFile(header: Buffer): void {
+function requirePlainFile(header: Buffer): void {
+  if (header.length < qcow2HeaderBytes) throw new ImportError('The disk ends within its header');
+  if (header.readUInt32BE(32) !== 0)
+    throw new ImportError('The disk is encrypted', {
+      hint: 'Convert it with "qemu-img convert" and its secret',
+    });
   const hasBacking = header.readBigUInt64BE(8) !== 0n;
   const hasDataFile = header.readUInt32BE(4) >= 3 && (header.readBigUInt64BE(72) & 0x4n) !== 0n;
   if (!hasBacking && !hasDataFile) return;
@@ -87,45 +112,44 @@ function requireOwnFile(header: Buffer): void {
   });
 }
 
+/** Up to the incompatible features of version 3, which is what a file of version 2 has clusters for. */
+const qcow2HeaderBytes = 104;
+
 /** The file systems of a disk: those in its partitions, or the one that it is. */
 async function volumesOf(raw: string, signal: AbortSignal): Promise<readonly Volume[]> {
   const whole = firstBytes(raw, lookBytes);
   const filesystem = fileSystemOf(whole);
   if (filesystem !== undefined) return [{offset: 0, filesystem, begin: whole}];
   const {stdout} = await program('sfdisk', ['--json', '--', raw], signal);
-  const {partitiontable: table} = JSON.parse(stdout) as {
-    readonly partitiontable?: {
-      readonly sectorsize?: number;
-      readonly partitions?: readonly {
-        readonly start: number;
-        readonly uuid?: string;
-        readonly name?: string;
-      }[];
-    };
-  };
+  const table = partitionTable(stdout);
   const volumes: Volume[] = [];
-  for (const {start, uuid, name} of table?.partitions ?? []) {
-    const offset = start * (table?.sectorsize ?? sectorBytes);
-    const begin = await bytesAt(raw, offset);
+  for (const {start, uuid, name} of table.partitions ?? []) {
+    const offset = start * (table.sectorsize ?? sectorBytes);
+    const begin = bytesAt(raw, offset, lookBytes);
     volumes.push({
       offset,
       begin,
       filesystem: fileSystemOf(begin),
       ...(uuid === undefined ? {} : {id: uuid.toLowerCase()}),
-      ...(name === undefined ? {} : {label: name}),
+      ...(name === undefined ? {} : {label: Buffer.from(name).toString('latin1')}),
     });
   }
   return volumes;
 }
 
-async function bytesAt(path: string, offset: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  const stream = createReadStream(path, {
-    start: offset,
-    end: offset + lookBytes - 1,
-  }) as AsyncIterable<Buffer>;
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
+/** What sfdisk(8) tells with --json. */
+interface PartitionTable {
+  readonly sectorsize?: number;
+  readonly partitions?: readonly {readonly start: number; readonly uuid?: string; readonly name?: string}[];
+}
+
+/** Names of partitions are whatever somebody wrote there: not every sfdisk makes JSON of all of them. */
+function partitionTable(json: string): PartitionTable {
+  try {
+    return (JSON.parse(json) as {readonly partitiontable?: PartitionTable}).partitiontable ?? {};
+  } catch (error) {
+    throw new ImportError('The partition table of the disk cannot be read', {cause: error});
+  }
 }
 
 /** File systems by their magic numbers. */
@@ -154,7 +178,7 @@ async function rootOf(
     await replayJournal(raw, volume, signal);
     let isRoot = false;
     let fstab: readonly MountLine[] = [];
-    for (const entry of readExt4(raw, volume.offset)) {
+    for await (const entry of paced(readExt4(raw, volume.offset), signal)) {
       isRoot ||= /^(?:etc|usr\/lib)\/os-release$/.test(entry.path);
       if (entry.path === 'etc/fstab') fstab = parseFstab(await textOf(entry));
     }
@@ -169,10 +193,18 @@ async function rootOf(
   );
 }
 
+const mostTextBytes = 1 << 20;
+
+/** The beginning of a file as latin1 text, as paths are. */
 async function textOf({content = []}: TreeEntry): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of content) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  let size = 0;
+  for await (const chunk of content) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= mostTextBytes) break;
+  }
+  return Buffer.concat(chunks).toString('latin1');
 }
 
 /** What was written to the journal alone is brought to its place, as the kernel does when it mounts. */
@@ -192,19 +224,22 @@ function findMounted({source, path, type}: MountLine, volumes: readonly Volume[]
     if (volume.filesystem !== 'ext4') return false;
     const uuid = volume.begin.toString('hex', 1024 + 0x68, 1024 + 0x78);
     if (key === 'UUID') return uuid === value.replaceAll('-', '').toLowerCase();
-    const label = volume.begin.toString('utf8', 1024 + 0x78, 1024 + 0x88).replace(/\0.*$/s, '');
+    const label = volume.begin.toString('latin1', 1024 + 0x78, 1024 + 0x88).replace(/\0.*$/s, '');
     return key === 'LABEL' && label === value;
   });
   if (found !== undefined) return found;
-  throw new ImportError(`What the disk mounts at ${path} is not found on it: ${source}`, {
-    hint: 'Only ext4 file systems of the same disk are read: make a tar archive of the whole root, and import that',
-  });
+  throw new ImportError(
+    `What the disk mounts at ${shownPath(path)} is not found on it: ${shownPath(source)}`,
+    {
+      hint: 'Only ext4 file systems of the same disk are read: make a tar archive of the whole root, and import that',
+    },
+  );
 }
 
 function requireReadable({filesystem}: Volume, path: string): void {
   if (filesystem === 'ext4') return;
   throw new ImportError(
-    `What the disk mounts at ${path} is ${filesystem ?? 'of no known kind'}, which is not read`,
+    `What the disk mounts at ${shownPath(path)} is ${filesystem ?? 'of no known kind'}, which is not read`,
     {
       hint: 'Make a tar archive of the whole root on a machine that can mount it, and import that',
     },

@@ -47,3 +47,14 @@ export function shownPath(path: string): string {
   const text = Buffer.from(path, 'latin1').toString('utf8');
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }
+
+/** What a root may hold at most: what claims more was made to fill disks or to run for days. A hole counts as its length. */
+export const limits = {
+  entries: 10_000_000,
+  contentBytes: 2 * 2 ** 40,
+  /** All extended attributes together. */
+  xattrBytes: 256 * 2 ** 20,
+} as const;
+
+/** Zeros. Content that is a part of this very buffer is a hole. */
+export const hole = Buffer.alloc(1 << 24);

@@ -1,4 +1,4 @@
-import {ImportError} from './entry.ts';
+import {hole, ImportError} from './entry.ts';
 
 /** Reads bytes of the file system. */
 export type ReadBytes = (offset: number, length: number) => Buffer;
@@ -25,7 +25,11 @@ export interface Inode {
 /** A file system that was opened. */
 export interface Ext4 {
   readonly blockBytes: number;
+  readonly blocks: number;
+  /** Blocks that belong to one file alone: content, and the map to it. */
   readonly block: (number: number, count?: number) => Buffer;
+  /** A block that files may share. */
+  readonly sharedBlock: (number: number) => Buffer;
   readonly inode: (number: number) => Inode;
   readonly names: (folder: Inode) => Iterable<{readonly name: string; readonly number: number}>;
   readonly content: (inode: Inode) => Iterable<Buffer>;
@@ -43,7 +47,6 @@ const readable = {
   largeDir: 0x4000,
 } as const;
 const journalToReplay = 0x4;
-const bit64 = readable.bit64;
 const superBytes = 1024;
 
 /** Whether an ext file system begins at the start of these bytes. */
@@ -56,38 +59,44 @@ export function hasJournalToReplay(begin: Buffer): boolean {
   return (begin.readUInt32LE(superBytes + 0x60) & journalToReplay) !== 0;
 }
 
-/** Reads the superblock (super.rst) and gives what reads the rest. Throws `ImportError` for what cannot be read. */
-export function openExt4(read: ReadBytes): Ext4 {
-  const superblock = read(superBytes, superBytes);
-  const incompatible = superblock.readUInt32LE(0x60);
-  const known = Object.values(readable).reduce((sum, bit) => sum | bit, 0);
-  const unknown = incompatible & ~known & ~journalToReplay;
-  if (unknown !== 0)
-    throw new ImportError(`The file system has features that are not read (0x${unknown.toString(16)})`, {
-      hint: 'Make a tar archive of it on a machine that can mount it, and import that',
+/**
+ * Reads the superblock (super.rst) and gives what reads the rest. Throws `ImportError` for what cannot be read.
+ *
+ * Whatever is written in it, reading ends: nothing beyond its own blocks is read, and no block for more than one file, so
+ * that maps that lead in circles run out of blocks. `sizeBytes`: what there is of it.
+ */
+export function openExt4(read: ReadBytes, sizeBytes: number): Ext4 {
+  const layout = readSuperblock(read(0, 2 * superBytes).subarray(superBytes));
+  const {blockBytes, blocks, inodes, inodesPerGroup, inodeBytes, descriptors, descriptorBytes} = layout;
+  if (blocks * blockBytes > sizeBytes)
+    throw new ImportError('The file system is larger than what there is of it', {
+      hint: 'The file or the partition was cut off: make it anew',
     });
-  const blockBytes = 1024 << superblock.readUInt32LE(0x18);
-  const inodesPerGroup = superblock.readUInt32LE(0x28);
-  const inodeBytes = superblock.readUInt32LE(0x4c) === 0 ? 128 : superblock.readUInt16LE(0x58);
-  const inodes = superblock.readUInt32LE(0);
-  const descriptorBytes = (incompatible & bit64) === 0 ? 32 : Math.max(64, superblock.readUInt16LE(0xfe));
-  if (blockBytes > 65_536 || inodesPerGroup === 0 || inodeBytes < 128) throw damaged('its superblock');
-  const descriptors = (superblock.readUInt32LE(0x14) + 1) * blockBytes;
-  const block = (number: number, count = 1): Buffer => read(number * blockBytes, count * blockBytes);
+  const within = (offset: number, length: number): Buffer => {
+    if (offset + length > blocks * blockBytes) throw damaged('it names a block that it does not have');
+    return read(offset, length);
+  };
+  let unread = blocks;
+  const block = (number: number, count = 1): Buffer => {
+    unread -= count;
+    if (unread < 0) throw damaged('several files are in the same blocks');
+    return within(number * blockBytes, count * blockBytes);
+  };
   const inode = (number: number): Inode => {
     if (number < 1 || number > inodes) throw damaged(`inode ${String(number)}`);
     const group = Math.floor((number - 1) / inodesPerGroup);
-    const descriptor = read(descriptors + group * descriptorBytes, descriptorBytes);
+    const descriptor = within(descriptors + group * descriptorBytes, descriptorBytes);
     const high = descriptorBytes >= 64 ? descriptor.readUInt32LE(0x28) : 0;
     const table = high * 2 ** 32 + descriptor.readUInt32LE(0x8);
     return parseInode(
       number,
-      read(table * blockBytes + ((number - 1) % inodesPerGroup) * inodeBytes, inodeBytes),
+      within(table * blockBytes + ((number - 1) % inodesPerGroup) * inodeBytes, inodeBytes),
     );
   };
-  const reader = {blockBytes, block};
+  const reader = {blockBytes, blocks, block};
   return {
     ...reader,
+    sharedBlock: (number) => within(number * blockBytes, blockBytes),
     inode,
     names: (folder) => namesOf(folder, reader),
     content: (one) => contentOf(one, reader),
@@ -95,7 +104,46 @@ export function openExt4(read: ReadBytes): Ext4 {
   };
 }
 
-type Blocks = Pick<Ext4, 'blockBytes' | 'block'>;
+/** What the superblock says of where things are. */
+interface Layout {
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly inodes: number;
+  readonly inodesPerGroup: number;
+  readonly inodeBytes: number;
+  readonly descriptors: number;
+  readonly descriptorBytes: number;
+}
+
+function readSuperblock(superblock: Buffer): Layout {
+  const incompatible = superblock.readUInt32LE(0x60);
+  const known = Object.values(readable).reduce((sum, bit) => sum | bit, 0);
+  const unknown = (incompatible & ~known & ~journalToReplay) >>> 0;
+  if (unknown !== 0)
+    throw new ImportError(`The file system has features that are not read (0x${unknown.toString(16)})`, {
+      hint: 'Make a tar archive of it on a machine that can mount it, and import that',
+    });
+  const is64Bit = (incompatible & readable.bit64) !== 0;
+  const logBlock = superblock.readUInt32LE(0x18);
+  if (logBlock > 6) throw damaged('its superblock');
+  const blockBytes = 1024 << logBlock;
+  const inodesPerGroup = superblock.readUInt32LE(0x28);
+  const inodeBytes = superblock.readUInt32LE(0x4c) === 0 ? 128 : superblock.readUInt16LE(0x58);
+  const isPower = (inodeBytes & (inodeBytes - 1)) === 0;
+  if (inodesPerGroup === 0 || inodeBytes < 128 || inodeBytes > blockBytes || !isPower)
+    throw damaged('its superblock');
+  return {
+    blockBytes,
+    blocks: superblock.readUInt32LE(0x4) + (is64Bit ? superblock.readUInt32LE(0x150) * 2 ** 32 : 0),
+    inodes: superblock.readUInt32LE(0),
+    inodesPerGroup,
+    inodeBytes,
+    descriptors: (superblock.readUInt32LE(0x14) + 1) * blockBytes,
+    descriptorBytes: is64Bit ? Math.max(64, superblock.readUInt16LE(0xfe)) : 32,
+  };
+}
+
+type Blocks = Pick<Ext4, 'blockBytes' | 'blocks' | 'block'>;
 
 /** inodes.rst */
 function parseInode(number: number, raw: Buffer): Inode {
@@ -124,6 +172,8 @@ function parseInode(number: number, raw: Buffer): Inode {
 
 /** directory.rst: a folder with an index can be read like one without, its tree lies in entries without a name. */
 function* namesOf(folder: Inode, blocks: Blocks): Generator<{name: string; number: number}> {
+  // A folder has no holes.
+  if (folder.sizeBytes > blocks.blocks * blocks.blockBytes) throw damaged('a folder');
   for (const bytes of contentOf(folder, blocks)) {
     for (let start = 0; start < bytes.length; start += blocks.blockBytes) {
       const block = bytes.subarray(start, start + blocks.blockBytes);
@@ -142,7 +192,11 @@ function* namesOf(folder: Inode, blocks: Blocks): Generator<{name: string; numbe
   }
 }
 
+/** Linux's PATH_MAX, the end of the string included. */
+const longestTarget = 4096;
+
 function linkTargetOf(inode: Inode, blocks: Blocks): string {
+  if (inode.sizeBytes >= longestTarget) throw damaged('a symbolic link');
   // One that fits lies where others say where their content is.
   const isFast = inode.sizeBytes < 60 && (inode.flags & usesExtents) === 0;
   const bytes = isFast ? inode.map : Buffer.concat([...contentOf(inode, blocks)]);
@@ -160,10 +214,11 @@ interface Extent {
 }
 
 /** The bytes of a file, holes as zeros. */
-function* contentOf(inode: Inode, {blockBytes, block}: Blocks): Generator<Buffer> {
-  const blocks = {blockBytes, block};
+function* contentOf(inode: Inode, blocks: Blocks): Generator<Buffer> {
+  const {blockBytes, block} = blocks;
+  if (inode.sizeBytes > 2 ** 32 * blockBytes) throw damaged('the size of a file');
   const extents =
-    (inode.flags & usesExtents) === 0 ? joined(mappedBlocks(inode, blocks)) : extentsOf(inode.map, blocks, 0);
+    (inode.flags & usesExtents) === 0 ? joined(mappedBlocks(inode, blocks)) : extentsOf(inode.map, blocks);
   let at = 0;
   const end = Math.ceil(inode.sizeBytes / blockBytes);
   const cut = (bytes: Buffer, first: number): Buffer =>
@@ -186,32 +241,40 @@ function* zerosBetween(
   to: number,
   {cut, blockBytes}: {readonly cut: (bytes: Buffer, first: number) => Buffer; readonly blockBytes: number},
 ): Generator<Buffer> {
-  const zeros = Buffer.alloc(pieceBlocks * blockBytes);
-  for (let at = from; at < to; at += pieceBlocks)
-    yield cut(zeros.subarray(0, Math.min(pieceBlocks, to - at) * blockBytes), at);
+  const piece = Math.floor(hole.length / blockBytes);
+  for (let at = from; at < to; at += piece)
+    yield cut(hole.subarray(0, Math.min(piece, to - at) * blockBytes), at);
 }
 
-/** ifork.rst, "Extent Tree"; stretches that were reserved and never written are holes. */
-function* extentsOf(node: Buffer, blocks: Blocks, depth: number): Generator<Extent> {
-  if (node.readUInt16LE(0) !== 0xf30a || depth > 5) throw damaged('the map of a file');
-  const entries = node.readUInt16LE(2);
-  const level = node.readUInt16LE(6);
-  if (12 + entries * 12 > node.length) throw damaged('the map of a file');
-  for (let index = 0; index < entries; index += 1) {
-    const at = 12 + index * 12;
-    if (level > 0) {
-      const child = node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 2 ** 32;
-      yield* extentsOf(blocks.block(child), blocks, depth + 1);
-      continue;
+/**
+ * ifork.rst, "Extent Tree"; stretches that were reserved and never written are holes. A leaf has entries, each behind the
+ * one before: so no part of the tree can be walked twice.
+ */
+function* extentsOf(root: Buffer, blocks: Blocks): Generator<Extent> {
+  let next = 0;
+  function* below(node: Buffer, level: number): Generator<Extent> {
+    const entries = node.readUInt16LE(2);
+    if (node.readUInt16LE(0) !== 0xf30a || node.readUInt16LE(6) !== level || 12 + entries * 12 > node.length)
+      throw damaged('the map of a file');
+    for (let at = 12; at < 12 + entries * 12; at += 12) {
+      if (level > 0) {
+        const child = node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 2 ** 32;
+        yield* below(blocks.block(child), level - 1);
+        continue;
+      }
+      const logical = node.readUInt32LE(at);
+      const length = node.readUInt16LE(at + 4);
+      const isWritten = length <= 32_768;
+      const count = isWritten ? length : length - 32_768;
+      if (logical < next || count === 0) throw damaged('the map of a file');
+      next = logical + count;
+      const physical = node.readUInt32LE(at + 8) + node.readUInt16LE(at + 6) * 2 ** 32;
+      if (isWritten) yield {logical, physical, count};
     }
-    const length = node.readUInt16LE(at + 4);
-    if (length > 32_768) continue;
-    yield {
-      logical: node.readUInt32LE(at),
-      physical: node.readUInt32LE(at + 8) + node.readUInt16LE(at + 6) * 2 ** 32,
-      count: length,
-    };
   }
+  const depth = root.readUInt16LE(6);
+  if (depth > 5) throw damaged('the map of a file');
+  yield* below(root, depth);
 }
 
 /** Stretches that lie side by side in the file and on the disk, as one. */

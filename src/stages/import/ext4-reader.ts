@@ -1,6 +1,6 @@
-import {closeSync, openSync, readSync} from 'node:fs';
-import {ImportError, shownPath, type TreeEntry} from './entry.ts';
-import {type Ext4, type Inode, openExt4} from './ext4-format.ts';
+import {closeSync, fstatSync, openSync, readSync} from 'node:fs';
+import {limits, shownPath, type TreeEntry} from './entry.ts';
+import {damaged, type Ext4, type Inode, openExt4, type ReadBytes} from './ext4-format.ts';
 import {inodeXattrs} from './ext4-xattrs.ts';
 
 /**
@@ -11,7 +11,8 @@ import {inodeXattrs} from './ext4-xattrs.ts';
 export function* readExt4(path: string, offset: number): Generator<TreeEntry> {
   const file = openSync(path, 'r');
   try {
-    const system = openExt4((at, length) => readAt(file, {position: offset + at, length}));
+    const read: ReadBytes = (at, length) => readAt(file, {position: offset + at, length});
+    const system = openExt4(read, fstatSync(file).size - offset);
     yield* entriesOf(system);
   } finally {
     closeSync(file);
@@ -22,8 +23,7 @@ function readAt(file: number, {position, length}: {position: number; length: num
   const buffer = Buffer.alloc(length);
   for (let count = 0; count < length; ) {
     const got = readSync(file, buffer, count, length - count, position + count);
-    // What lies behind the end of a sparse file is zero.
-    if (got === 0) break;
+    if (got === 0) throw damaged('it ends too early');
     count += got;
   }
   return buffer;
@@ -32,36 +32,37 @@ function readAt(file: number, {position, length}: {position: number; length: num
 const rootInode = 2;
 
 function* entriesOf(system: Ext4): Generator<TreeEntry> {
-  const first = new Map<number, string>();
+  const named = new Map<number, string>();
   const folders = new Set<number>();
   const open: {readonly path: string; readonly number: number}[] = [{path: '', number: rootInode}];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const {path, number} = next;
     const inode = system.inode(number);
     const type = types[inode.mode >> 12];
-    if (type === undefined)
-      throw new ImportError(`The file system is damaged: ${shownPath(path)} is of no kind`);
+    if (type === undefined) throw damaged(`${shownPath(path)} is of no kind`);
     if (type === 'folder') {
-      if (folders.has(number))
-        throw new ImportError(`The file system is damaged: ${shownPath(path)} is in itself`);
+      if (folders.has(number)) throw damaged(`${shownPath(path)} is in itself`);
       folders.add(number);
       yield entryOf(system, {path, inode, type});
-      const names = [...system.names(inode)].filter(({name}) => name !== '.' && name !== '..');
-      // The last is taken first; what fsck puts lost files into belongs to the file system alone.
-      for (const {name, number: inner} of names.reverse()) {
-        if (name.includes('/') || name.includes('\0'))
-          throw new ImportError('The file system is damaged: a name in it');
+      const first = open.length;
+      for (const {name, number: inner} of system.names(inode)) {
+        if (name === '.' || name === '..') continue;
+        if (name.includes('/') || name.includes('\0') || open.length > limits.entries)
+          throw damaged('a name in it');
+        // What fsck puts lost files into belongs to the file system alone.
         if (path !== '' || name !== 'lost+found')
           open.push({path: path === '' ? name : `${path}/${name}`, number: inner});
       }
+      // The last is taken first.
+      for (const inner of open.splice(first).reverse()) open.push(inner);
       continue;
     }
-    const known = first.get(number);
+    const known = named.get(number);
     if (known !== undefined) {
-      yield {...entryOf(system, {path, inode, type}), type: 'hardlink', target: known, content: []};
+      yield {...ownerOf(inode), path, type: 'hardlink', target: known};
       continue;
     }
-    if (inode.links > 1) first.set(number, path);
+    if (inode.links > 1) named.set(number, path);
     yield entryOf(system, {path, inode, type});
   }
 }
@@ -82,14 +83,15 @@ function entryOf(
   {path, inode, type}: {readonly path: string; readonly inode: Inode; readonly type: TreeEntry['type']},
 ): TreeEntry {
   return {
+    ...ownerOf(inode),
     path,
     type,
-    mode: inode.mode & 0o7777,
-    uid: inode.uid,
-    gid: inode.gid,
-    mtime: inode.mtime,
     xattrs: inodeXattrs(system, inode),
     ...(type === 'symlink' ? {target: system.linkTarget(inode)} : {}),
     ...(type === 'file' ? {content: system.content(inode)} : {}),
   };
+}
+
+function ownerOf({mode, uid, gid, mtime}: Inode): Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'> {
+  return {mode: mode & 0o7777, uid, gid, mtime};
 }

@@ -11,7 +11,7 @@ export function inodeXattrs(system: Ext4, inode: Inode): ReadonlyMap<string, Buf
   if (inode.extraBytes > 0 && start + 4 <= inode.raw.length && inode.raw.readUInt32LE(start) === magic)
     readEntries(inode.raw.subarray(start + 4), {first: 0, found});
   if (inode.xattrBlock !== 0) {
-    const block = system.block(inode.xattrBlock);
+    const block = system.sharedBlock(inode.xattrBlock);
     if (block.readUInt32LE(0) !== magic) throw damaged('extended attributes');
     readEntries(block, {first: 32, found});
   }

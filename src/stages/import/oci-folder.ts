@@ -1,9 +1,8 @@
 import {createHash} from 'node:crypto';
-import {createReadStream, existsSync, readFileSync, statSync} from 'node:fs';
+import {createReadStream, readFileSync, statSync} from 'node:fs';
 import {mkdir} from 'node:fs/promises';
-import {join} from 'node:path';
 import {ImportError, plainEntryPath, shownPath, type TreeEntry} from './entry.ts';
-import {type BlobSource, member, parsed} from './oci-image.ts';
+import {type BlobSource, member, parsed, requireFewLayers} from './oci-image.ts';
 import {TreeWriter} from './tree-writer.ts';
 
 /** An image of one of the two forms that a folder may have. */
@@ -14,17 +13,15 @@ export type FolderImage =
 
 /** Blobs of an OCI layout (image-spec 1.0, image-layout.md): each is compared with the digest that is its name. */
 function layoutSource(folder: string): BlobSource {
-  const path = (digest: string): string => join(folder, 'blobs', ...digest.split(':'));
+  const place = (digest: string): string | undefined => fileIn(folder, `blobs/${digest.replace(':', '/')}`);
   return {
     small: (version) => {
-      const file = version === indexName ? join(folder, indexName) : path(version);
-      if (!existsSync(file)) return Promise.resolve(undefined);
-      if (statSync(file).size > largestDocumentBytes) throw new ImportError('A document of it is too large');
-      return Promise.resolve(readFileSync(file));
+      const file = version === indexName ? fileIn(folder, indexName) : place(version);
+      return Promise.resolve(file === undefined ? undefined : document(file));
     },
     layer: async ({digest}) => {
-      const file = path(digest);
-      if (!existsSync(file)) throw new ImportError(`It lacks the layer ${digest}`);
+      const file = place(digest);
+      if (file === undefined) throw new ImportError(`It lacks the layer ${digest}`);
       const hash = createHash('sha256');
       for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
       const found = `sha256:${hash.digest('hex')}`;
@@ -34,27 +31,39 @@ function layoutSource(folder: string): BlobSource {
   };
 }
 
+/** The place of a file of an image. Links, which old archives have, are followed inside its folder alone. */
+function fileIn(folder: string, path: string): string | undefined {
+  const place = new TreeWriter(folder).follow(path);
+  const text = place?.toString('utf8') ?? '';
+  // Programs are given it as text.
+  return place !== undefined && Buffer.from(text).equals(place) ? text : undefined;
+}
+
+function document(file: string): Buffer {
+  if (statSync(file).size > largestDocumentBytes) throw new ImportError('A document of it is too large');
+  return readFileSync(file);
+}
+
 export const indexName = 'index.json';
 const largestDocumentBytes = 4 << 20;
 
 /** Reads a folder as an image; undefined where it is none. */
 export function readFolder(folder: string): FolderImage | undefined {
-  const index = join(folder, indexName);
-  if (existsSync(index) && existsSync(join(folder, 'oci-layout')))
-    return {kind: 'layout', source: layoutSource(folder), index: readFileSync(index)};
-  const manifest = join(folder, 'manifest.json');
-  if (!existsSync(manifest)) return undefined;
-  const images = parsed(readFileSync(manifest));
+  const index = fileIn(folder, indexName);
+  if (index !== undefined && fileIn(folder, 'oci-layout') !== undefined)
+    return {kind: 'layout', source: layoutSource(folder), index: document(index)};
+  const manifest = fileIn(folder, 'manifest.json');
+  if (manifest === undefined) return undefined;
+  const images = parsed(document(manifest));
   const [first, second] = Array.isArray(images) ? (images as readonly unknown[]) : [];
   const layers = member(first, 'Layers');
   if (!Array.isArray(layers) || !layers.every((one) => typeof one === 'string'))
     throw new ImportError('Its manifest.json names no layers');
   if (second !== undefined)
     throw new ImportError('It holds several images', {hint: 'Save one image by itself'});
-  // Links on the way, which old archives have, are followed inside the folder alone.
-  const inside = new TreeWriter(folder);
+  requireFewLayers(layers);
   const paths = layers.map((one) => {
-    const path = inside.follow(plainEntryPath(one));
+    const path = fileIn(folder, plainEntryPath(one));
     if (path === undefined) throw new ImportError(`It lacks the layer ${shownPath(one)}`);
     return path;
   });

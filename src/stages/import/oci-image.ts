@@ -44,7 +44,10 @@ export async function findLayers(
     if (digest !== undefined) requireDigest(bytes, digest, wanted);
     const document = parsed(bytes);
     const layers = member(document, 'layers');
-    if (Array.isArray(layers)) return {layers: descriptors(layers)};
+    if (Array.isArray(layers)) {
+      requireFewLayers(layers);
+      return {layers: descriptors(layers)};
+    }
     const manifests = member(document, 'manifests');
     if (!Array.isArray(manifests))
       throw new ImportError('It holds no image that is known: neither layers nor manifests');
@@ -54,6 +57,13 @@ export async function findLayers(
   }
   throw new ImportError('Its indexes name each other without end');
 }
+
+/** Each may be the same large one. Docker has 127 at most. */
+export function requireFewLayers({length}: readonly unknown[]): void {
+  if (length > mostLayers) throw new ImportError(`It names ${String(length)} layers`);
+}
+
+const mostLayers = 1000;
 
 function ofArchitecture(manifests: readonly Descriptor[], architecture: string): Descriptor {
   // What build tools store beside images says that it is for no platform.

@@ -1,4 +1,4 @@
-import {closeSync, openSync, readFileSync, readSync} from 'node:fs';
+import {closeSync, openSync, readSync} from 'node:fs';
 import {machineOf, versionOf} from '../../spec/distributions.ts';
 import type {Os} from '../../spec/image.ts';
 import {ImportError} from './entry.ts';
@@ -19,7 +19,7 @@ export function checkOs(writer: TreeWriter, os: Pick<Os, 'distribution' | 'relea
 
 function checkRelease(writer: TreeWriter, os: Pick<Os, 'distribution' | 'release'>): void {
   const path = writer.follow('/etc/os-release') ?? writer.follow('/usr/lib/os-release');
-  const said = path === undefined ? undefined : osRelease(readFileSync(path, 'utf8'));
+  const said = path === undefined ? undefined : osRelease(begin(path, osReleaseBytes).toString('utf8'));
   const wanted = `${os.distribution} ${os.release}`;
   if (said === undefined)
     throw new ImportError(`It says nowhere what it is: there is no /etc/os-release, and os is ${wanted}`, {
@@ -61,8 +61,8 @@ export function osRelease(text: string): Readonly<Record<string, string | undefi
 function machineOfPrograms(writer: TreeWriter): string | undefined {
   for (const path of ['/bin/sh', '/usr/bin/env', '/bin/ls', '/sbin/init']) {
     const found = writer.follow(path);
-    const header = found === undefined ? undefined : begin(found);
-    if (header?.toString('latin1', 0, 4) !== '\x7fELF') continue;
+    const header = found === undefined ? undefined : begin(found, elfHeaderBytes);
+    if (header?.length !== elfHeaderBytes || header.toString('latin1', 0, 4) !== '\x7fELF') continue;
     const machine = header.readUInt16LE(18);
     return machines[machine] ?? `machine ${String(machine)}`;
   }
@@ -80,12 +80,17 @@ const machines: Readonly<Record<number, string>> = {
   243: 'riscv',
 };
 
-function begin(path: string): Buffer {
+/** Up to `e_machine`. */
+const elfHeaderBytes = 20;
+/** Of a file that has twenty lines where it is one. */
+const osReleaseBytes = 64 * 1024;
+
+/** The first bytes of a file, as many as there are. */
+function begin(path: Buffer, count: number): Buffer {
   const file = openSync(path, 'r');
   try {
-    const header = Buffer.alloc(20);
-    readSync(file, header, 0, header.length, 0);
-    return header;
+    const bytes = Buffer.alloc(count);
+    return bytes.subarray(0, readSync(file, bytes, 0, count, 0));
   } finally {
     closeSync(file);
   }

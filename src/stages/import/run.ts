@@ -43,10 +43,20 @@ async function importRoot(context: StageContext): Promise<void> {
   context.progress('Taking out what belongs to one machine');
   const withoutXattrs = await writeXattrs(context.output, writer.xattrs);
   checkOs(writer, os);
+  requireRpmDatabase(context, writer);
   cleanTree(writer, {isDisk, epoch: sourceDateEpoch(context)});
   if (writer.leftOut > 0)
     context.log.write(`left out: ${String(writer.leftOut)} device nodes, pipes and sockets`);
   if (withoutXattrs > 0) context.log.write(`left out: ${String(withoutXattrs)} extended attributes`);
+}
+
+/** Without a database dnf would take the root for empty, and put a second system over it. */
+function requireRpmDatabase({node}: StageContext, writer: TreeWriter): void {
+  const rpm = node.params['rpm'] as {readonly database: string} | undefined;
+  if (rpm === undefined || writer.follow(`${rpm.database}/rpmdb.sqlite`) !== undefined) return;
+  throw new ImportError(`It has no database of packages in ${rpm.database}`, {
+    hint: 'Import a root that was installed by rpm, or write `os: {distribution: other}` where nothing is to be installed',
+  });
 }
 
 async function writeRoot(context: StageContext, writer: TreeWriter): Promise<{readonly isDisk: boolean}> {
@@ -62,8 +72,7 @@ async function writeRoot(context: StageContext, writer: TreeWriter): Promise<{re
     return {isDisk: false};
   }
   if (diskFormat(path) !== undefined) {
-    const entries = readDisk(path, context);
-    for await (const entry of entries) await writer.write(entry);
+    for await (const entry of readDisk(path, context)) await writer.write(entry);
     writer.finish();
     return {isDisk: true};
   }

@@ -1,7 +1,8 @@
 import {ByteReader} from './byte-reader.ts';
-import {ImportError, plainEntryPath, shownPath, type TreeEntry} from './entry.ts';
+import {ImportError, limits, plainEntryPath, shownPath, type TreeEntry} from './entry.ts';
 
 const blockBytes = 512;
+/** Of all extended headers of one entry, and of the global ones of an archive. */
 const largestExtensionBytes = 1 << 20;
 
 /**
@@ -12,6 +13,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Tr
   const bytes = new ByteReader(source);
   let global: Fields = new Map();
   let next: Fields = new Map();
+  const extended = {own: 0, global: 0};
   for (;;) {
     const block = await bytes.take(blockBytes);
     if (block === undefined || block.every((byte) => byte === 0)) {
@@ -20,6 +22,10 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Tr
       return;
     }
     const header = parseHeader(block);
+    if ('xLK'.includes(header.type)) extended.own += header.size;
+    if (header.type === 'g') extended.global += header.size;
+    if (Math.max(extended.own, extended.global) > largestExtensionBytes)
+      throw new ImportError('An extended header of it is too large');
     switch (header.type) {
       case 'x':
       case 'g': {
@@ -39,6 +45,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Tr
         const content = bytes.stream(size);
         yield entryOf({...header, size}, {fields: new Map([...global, ...next]), content});
         next = new Map();
+        extended.own = 0;
         await content.drain();
         await bytes.passOver(padding(size));
       }
@@ -99,7 +106,7 @@ function entryOf(
     mode: header.mode & 0o7777,
     uid: ownerId(fields.get('uid'), header.uid),
     gid: ownerId(fields.get('gid'), header.gid),
-    mtime: Number(fields.get('mtime') ?? header.mtime),
+    mtime: timeOf(fields.get('mtime'), header.mtime),
     ...(type === 'symlink' ? {target} : {}),
     ...(type === 'hardlink' ? {target: plainEntryPath(target)} : {}),
     xattrs: xattrsOf(fields),
@@ -125,8 +132,16 @@ const withoutContent: ReadonlySet<string> = new Set(['1', '2', '3', '4', '5', '6
 function sizeOf({type, size}: Header, fields: Fields): number {
   if (withoutContent.has(type)) return 0;
   const said = Number(fields.get('size') ?? size);
-  if (!Number.isSafeInteger(said) || said < 0) throw new ImportError('A header of it is damaged');
+  if (!Number.isSafeInteger(said) || said < 0 || said > limits.contentBytes)
+    throw new ImportError('A header of it is damaged');
   return said;
+}
+
+/** pax(1): seconds with a fraction, before the epoch too. */
+function timeOf(field: string | undefined, plain: number): number {
+  const seconds = Number(field ?? plain);
+  if (!Number.isFinite(seconds)) throw new ImportError('A time in it is no number');
+  return seconds;
 }
 
 function ownerId(field: string | undefined, plain: number): number {
@@ -147,7 +162,6 @@ function xattrsOf(fields: Fields): ReadonlyMap<string, Buffer> {
 }
 
 async function extension(bytes: ByteReader, {size}: Header): Promise<Buffer> {
-  if (size > largestExtensionBytes) throw new ImportError('An extended header of it is too large');
   const body = await bytes.take(size);
   await bytes.passOver(padding(size));
   if (body === undefined || body.length < size) throw new ImportError('It ends too early');
@@ -168,6 +182,17 @@ function paxFields(body: Buffer): Fields {
     at += length;
   }
   return fields;
+}
+
+/** Whether a file begins with a header of an archive. */
+export function isTarHeader(block: Buffer): boolean {
+  const digits = block
+    .toString('latin1', 148, 156)
+    .replace(/[\0 ]+$/, '')
+    .trim();
+  return (
+    block.length >= blockBytes && /^[0-7]+$/.test(digits) && Number.parseInt(digits, 8) === checksum(block)
+  );
 }
 
 function text(block: Buffer, offset: number, length: number): string {
@@ -195,7 +220,9 @@ function number(block: Buffer, offset: number, length: number): number {
 }
 
 function checksum(block: Buffer): number {
-  return block.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 32 : byte), 0);
+  return block
+    .subarray(0, blockBytes)
+    .reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 32 : byte), 0);
 }
 
 function padding(size: number): number {

@@ -38,9 +38,9 @@ export class StepLayer {
   /** What the tree below has at a path, as long as no link leads there. */
   below(path: string): {readonly entry: Stats; readonly place: string} | undefined {
     for (const layer of this.#layers) {
-      const found = entryIn(layer, path);
-      if (found === 'hidden') return undefined;
-      if (found !== undefined) return {entry: found, place: join(layer, path)};
+      const entry = entryIn(layer, path);
+      if (entry === 'elsewhere') return undefined;
+      if (entry !== undefined) return isWhiteout(entry) ? undefined : {entry, place: join(layer, path)};
     }
     return undefined;
   }
@@ -136,32 +136,21 @@ export class StepLayer {
 
   /** What the output has at a path; nothing where a link leads there, which is not followed on the host. */
   #own(path: string): Stats | undefined {
-    const names = path.split('/');
-    let place = this.#context.output;
-    for (const name of names.slice(0, -1)) {
-      place = join(place, name);
-      if (lstatSync(place, {throwIfNoEntry: false})?.isDirectory() !== true) return undefined;
-    }
-    return lstatSync(join(this.#context.output, path), {throwIfNoEntry: false});
+    const entry = entryIn(this.#context.output, path);
+    return entry === 'elsewhere' ? undefined : entry;
   }
 }
 
-/**
- * What one layer has at a path; `hidden` where it has something else than a folder on the way, or a mark: then layers below
- * it do not count, and a link, which could lead anywhere on the host, is not followed.
- */
-function entryIn(layer: string, path: string): Stats | 'hidden' | undefined {
-  const names = path.split('/');
+/** What a layer has at a path; `elsewhere` where one of the folders above it is a link, or none: the host follows neither. */
+function entryIn(layer: string, path: string): Stats | 'elsewhere' | undefined {
   let place = layer;
-  for (const [index, name] of names.entries()) {
+  for (const name of path.split('/').slice(0, -1)) {
     place = join(place, name);
     const entry = lstatSync(place, {throwIfNoEntry: false});
     if (entry === undefined) return undefined;
-    if (isWhiteout(entry)) return 'hidden';
-    if (index === names.length - 1) return entry;
-    if (!entry.isDirectory()) return 'hidden';
+    if (!entry.isDirectory()) return 'elsewhere';
   }
-  return undefined;
+  return lstatSync(join(layer, path), {throwIfNoEntry: false});
 }
 
 /** overlayfs's mark for a file that is gone (Documentation/filesystems/overlayfs.rst). */

@@ -12,7 +12,8 @@ import sys
 import dnf
 import dnf.exceptions
 import hawkey
-import rpm
+
+import rpm_database
 
 
 def main():
@@ -20,12 +21,17 @@ def main():
         request = json.load(file)
     base = dnf.Base(configuration(request))
     # After the library has read rpm's own macros, whose folder is the host's choice.
-    rpm.addMacro('_dbpath', request['database'])
+    rpm_database.use(request['root'], request['database'])
     for one in request['repositories']:
         base.repos.add_new_repo(one['id'], base.conf, baseurl=['file://' + one['folder']], skip_if_unavailable=False)
-    base.fill_sack(load_system_repo=True, load_available_repos=True)
-    if any(word.startswith('@') for word in request['install']):
-        base.read_comps(arch_filter=True)
+    try:
+        base.fill_sack(load_system_repo=True, load_available_repos=True)
+        if any(word.startswith('@') for word in request['install']):
+            base.read_comps(arch_filter=True)
+    except (dnf.exceptions.Error, OSError) as error:
+        # What rpm has to say of a database that it cannot read is told above.
+        print(error, file=sys.stderr)
+        return 1
     unknown = ask(base, request)
     if unknown:
         print('\n'.join(unknown), file=sys.stderr)

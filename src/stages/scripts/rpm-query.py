@@ -11,12 +11,14 @@ import sys
 
 import rpm
 
+import rpm_database
+
 ALGORITHM_SHA256 = 8 # OpenPGP's number, PGPHASHALGO_SHA256.
 
 
 def main():
     root, database, out = sys.argv[1:]
-    rpm.addMacro('_dbpath', database)
+    rpm_database.use(root, database)
     headers = [header for header in rpm.TransactionSet(root).dbMatch() if header[rpm.RPMTAG_NAME] != 'gpg-pubkey']
     providers = providers_of(headers)
     packages = sorted((package(header, providers) for header in headers), key=lambda one: (one['name'], one['architecture'], one['version']))
@@ -28,7 +30,8 @@ def main():
     with open(os.path.join(out, 'owned'), 'wb') as file:
         for path in sorted(files):
             file.write(path.encode('utf-8', 'surrogateescape') + b'\0')
-    kernels = [os.path.basename(path).removeprefix('vmlinuz-') for path in glob.glob(root + '/boot/vmlinuz-*')]
+    boot = [] if os.path.islink(root + '/boot') else glob.glob(root + '/boot/vmlinuz-*')
+    kernels = [os.path.basename(path).removeprefix('vmlinuz-') for path in boot]
     write(out, 'kernels', ''.join(f'{name}\n' for name in sorted(kernels)))
 
 
@@ -79,4 +82,7 @@ def files_of(header):
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except rpm.error as error:
+        sys.exit(str(error))

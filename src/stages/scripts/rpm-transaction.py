@@ -14,12 +14,14 @@ import sys
 
 import rpm
 
+import rpm_database
+
 
 def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         request = json.load(file)
     root = request['root']
-    rpm.addMacro('_dbpath', request['database'])
+    rpm_database.use(root, request['database'])
     # It is mounted while scriptlets run, and nobody may change its owner; the base has the folder.
     rpm.addMacro('_netsharedpath', '/proc')
     transaction = rpm.TransactionSet(root)
@@ -41,7 +43,10 @@ def main():
     if problems:
         print('\n'.join(problems), file=sys.stderr)
         return 1
-    tidy(root, request['database'])
+    # From here on a link of the image leads to what it leads to in the image.
+    os.chroot(root)
+    os.chdir('/')
+    tidy(request['database'])
     return 0
 
 
@@ -72,10 +77,9 @@ class Progress:
         return None
 
 
-def tidy(root, database):
-    folder = root + database
+def tidy(database):
     for name in ('.rpm.lock', 'rpmdb.sqlite-shm', 'rpmdb.sqlite-wal'):
-        path = os.path.join(folder, name)
+        path = os.path.join(database, name)
         if not os.path.lexists(path):
             continue
         if name.endswith('-wal') and os.path.getsize(path) > 0:
@@ -83,11 +87,11 @@ def tidy(root, database):
         os.remove(path)
     # ldconfig(8) notes down times and inode numbers.
     for name in ('/var/cache/ldconfig/aux-cache',):
-        if os.path.isfile(root + name):
-            os.remove(root + name)
+        if os.path.isfile(name):
+            os.remove(name)
     # kernel-install(8), which is held back, would put kernels there, under this name.
-    for kernel in glob.glob(root + '/usr/lib/modules/*/vmlinuz'):
-        place = f'{root}/boot/vmlinuz-{os.path.basename(os.path.dirname(kernel))}'
+    for kernel in glob.glob('/usr/lib/modules/*/vmlinuz'):
+        place = f'/boot/vmlinuz-{os.path.basename(os.path.dirname(kernel))}'
         if not os.path.lexists(place):
             shutil.copyfile(kernel, place)
             shutil.copymode(kernel, place)
@@ -95,4 +99,7 @@ def tidy(root, database):
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except rpm.error as error:
+        sys.exit(str(error))

@@ -110,7 +110,7 @@ async function bootDisk(
     ...request.tests.map(specCheck),
   ];
   const text = textOf(checks, boot);
-  const surroundings = surroundingsOf(platform, {identity, text});
+  const surroundings = surroundingsOf(platform, {identity, text, architecture: request.architecture});
   await using metadata = await startMetadataServers(surroundings.services ?? [], folder);
   const {forwarded: services} = metadata;
   const machine = await prepareDisk({...boot, text, identity, surroundings, services});

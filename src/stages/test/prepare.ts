@@ -9,7 +9,7 @@ import type {BootServer, ServedFile} from './http-server.ts';
 import {injectFiles, overlayArchive, startScript, userData} from './injection.ts';
 import {chainScript} from './netboot.ts';
 import {privateNetwork} from './network.ts';
-import type {Identity, PlatformModule, Surroundings} from './platforms/platform.ts';
+import type {Identity, Instance, PlatformModule, Surroundings} from './platforms/platform.ts';
 import type {Accelerator, DiskBus, ForwardedService, Machine, MachineDisk} from './qemu.ts';
 
 /** Makes the test machine: its disks, its discs, and what its platform gives it. */
@@ -35,10 +35,15 @@ function commonMachine({request: {plan, architecture}, accelerator}: Preparation
 
 export function surroundingsOf(
   platform: PlatformModule,
-  {identity, text}: {readonly identity: Identity; readonly text: string},
+  {
+    identity,
+    text,
+    architecture,
+  }: Pick<Instance, 'architecture'> & {readonly identity: Identity; readonly text: string},
 ): Surroundings {
   return platform.surroundings({
     ...identity,
+    architecture,
     userData: userData(text, identity.id),
     startScript: startScript(text, identity.id),
   });

@@ -1,6 +1,6 @@
 import {parseControl} from '../../inventory/control.ts';
 import {aptSources, deb822Sources, type ImageSource, oneLineSources} from '../apt-sources.ts';
-import type {Check, Look} from '../check.ts';
+import {type Check, dpkgStatus, type Look} from '../check.ts';
 import type {Remark} from '../finding.ts';
 import {rpmRepositories} from '../rpm-repositories.ts';
 import {bytesOf, shown} from '../tree.ts';
@@ -15,7 +15,7 @@ export const packageSources: Check = {
     ...rpmRepositories(look),
     ...look.strangers.map(({name, version}) => ({
       severity: 'high' as const,
-      path: '/var/lib/dpkg/status',
+      path: look.database,
       detail: `the package ${name} ${version} is in none of the archives of the spec`,
     })),
     ...broken(look),
@@ -113,7 +113,7 @@ function keys({tree, packaged}: Look): readonly Remark[] {
 
 /** Everything but what is whole and configured, or was removed (dpkg(1), INFORMATION ABOUT PACKAGES). */
 function broken({tree}: Look): readonly Remark[] {
-  return parseControl(tree.read('/var/lib/dpkg/status') ?? '').flatMap((paragraph) => {
+  return parseControl(tree.read(dpkgStatus) ?? '').flatMap((paragraph) => {
     const [, flag = '', state = ''] = paragraph.get('Status').split(' ');
     const isSound = flag === 'ok' && ['installed', 'config-files', 'not-installed'].includes(state);
     return isSound
@@ -121,7 +121,7 @@ function broken({tree}: Look): readonly Remark[] {
       : [
           {
             severity: 'high' as const,
-            path: '/var/lib/dpkg/status',
+            path: dpkgStatus,
             detail: `the package ${shown(paragraph.get('Package'))} is ${shown(state || 'in no known state')}${flag === 'reinstreq' ? ', and to be installed again' : ''}`,
           },
         ];

@@ -27,6 +27,7 @@ const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAwI4o4AqCGqSR6ISBgPpzZ15kuFI1c
 function instanceOf(platform: Platform): Instance {
   return {
     id: '0123456789abcdef0',
+    architecture: 'amd64',
     hostName: 'fgi-01234567',
     publicKey: key,
     macAddress: '52:54:00:01:23:45',
@@ -202,6 +203,27 @@ describe('ec2', () => {
     });
     expect(ask(service, '/latest/meta-data/none', {headers}).status).toBe(404);
     expect(ask(service, '/latest/meta-data/instance-id/none', {headers}).status).toBe(404);
+  });
+
+  it.each([
+    ['amd64', 'x86_64', 'm5.large'],
+    ['arm64', 'arm64', 'm6g.large'],
+  ] as const)('tells a machine of %s what it is', (architecture, told, type) => {
+    const instance = {...instanceOf('ec2'), architecture};
+    const service = imdsV2(instance);
+    const headers = {
+      'x-aws-ec2-metadata-token': ask(service, '/latest/api/token', put({[lifetime]: '60'})).body ?? '',
+    };
+    const read = (path: string): string => body(service, path, {headers});
+    expect(JSON.parse(read('/latest/dynamic/instance-identity/document'))).toMatchObject({
+      architecture: told,
+      instanceType: type,
+    });
+    expect(read('/latest/meta-data/instance-type')).toBe(type);
+    const system = findPlatform('ec2')
+      .surroundings(instance)
+      .smbios?.find((table) => table.type === 1);
+    expect(system?.values).toMatchObject({product: type});
   });
 
   it('has a UUID that begins with ec2 and is the serial number too', () => {

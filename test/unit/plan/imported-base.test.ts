@@ -16,7 +16,11 @@ async function plan(one: Image, request: Partial<PlanRequest> = {}): Promise<rea
   using project = new TemporaryFolder({
     'root.tar': 'an archive',
     'layout/index.json': '{}',
+    'layout/oci-layout': '{}',
     'layout/blob': 'x',
+    'saved/index.json': '{}',
+    'saved/a-layer.tar': 'x',
+    'saved/manifest.json': '[]',
   });
   const {nodes} = await planImages({
     images: [one],
@@ -59,6 +63,15 @@ describe('an imported base', () => {
   it('counts a layout by its index, and what is in a registry by its digest', async () => {
     const [, layout] = await plan(image({targets: tarball, base: {import: 'layout'}}));
     expect(Object.keys(layout?.files ?? {})).toEqual(['layout/index.json']);
+    const [, saved] = await plan(image({targets: tarball, base: {import: 'saved'}}));
+    expect(Object.keys(saved?.files ?? {}).sort()).toEqual([
+      'saved/a-layer.tar',
+      'saved/index.json',
+      'saved/manifest.json',
+    ]);
+    await expect(plan(image({targets: tarball, base: {import: 'saved', sha256: oneDigest}}))).rejects.toThrow(
+      'saved is no OCI layout, and no digest of one file tells what is in it',
+    );
     const reference = 'oci:registry.example.org/team/root:v1';
     const [, pulled] = await plan(image({targets: tarball, base: {import: reference, sha256: oneDigest}}));
     expect(pulled).toMatchObject({

@@ -58,6 +58,7 @@ describe('rpmFileName()', () => {
     ['bash', '5.1.8-9.el9', 'bash-5.1.8-9.el9.x86_64.rpm'],
     ['shadow-utils', '2:4.9-8.el9', 'shadow-utils-2%3a4.9-8.el9.x86_64.rpm'],
     ['git-core', '2.1^20240101-1.fc42', 'git-core-2.1%5e20240101-1.fc42.x86_64.rpm'],
+    ['../../etc/cron.d/x', '1-1', '..%2f..%2fetc%2fcron.d%2fx-1-1.x86_64.rpm'],
   ])('of %s %s is %s', (name, version, expected) => {
     expect(rpmFileName({name, version, architecture: 'x86_64'})).toBe(expected);
   });

@@ -100,4 +100,14 @@ Status: install ok triggers-pending
       'high /var/lib/dpkg/status: the package waits is triggers-pending',
     ]);
   });
+
+  it('names the database of rpm for a package that no repository has, where the packages are its', () => {
+    expect(
+      told(
+        'package-sources',
+        {},
+        {strangers: [{name: 'own-tool', version: '1.0-1'}], database: '/var/lib/rpm'},
+      ),
+    ).toEqual(['high /var/lib/rpm: the package own-tool 1.0-1 is in none of the archives of the spec']);
+  });
 });

@@ -16,6 +16,11 @@ export function ec2InstanceId({id}: Instance): string {
   return `i-${id}`;
 }
 
+/** Processors of the sixth generation with a g are of arm64 (AWSEC2, "Instance type naming conventions"). */
+export function ec2InstanceType({architecture}: Pick<Instance, 'architecture'>): string {
+  return architecture === 'arm64' ? 'm6g.large' : 'm5.large';
+}
+
 export function ec2HostName({hostName}: Instance): string {
   return `${hostName}.${ec2Place.region}.compute.internal`;
 }
@@ -32,7 +37,7 @@ export function ec2MetaData(instance: Instance): MetadataTree {
     hostname: hostName,
     'instance-action': 'none',
     'instance-id': ec2InstanceId(instance),
-    'instance-type': 'm5.large',
+    'instance-type': ec2InstanceType(instance),
     'local-hostname': hostName,
     'local-ipv4': network.guest,
     mac: macAddress,

@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto';
 import {cloudChecks} from '../instance-checks.ts';
 import {type Answer, type AnswerTo, textAnswer} from '../metadata.ts';
 import {cloudNetwork, metadataAddress} from '../network.ts';
-import {ec2InstanceId, ec2MetaData, ec2Place} from './ec2-tree.ts';
+import {ec2InstanceId, ec2InstanceType, ec2MetaData, ec2Place} from './ec2-tree.ts';
 import type {Instance, PlatformModule} from './platform.ts';
 import {lookUp, type MetadataTree} from './tree.ts';
 
@@ -22,14 +22,15 @@ export const ec2: PlatformModule = {
 };
 
 /** The UUID begins with "ec2", and the serial number is the same (AWSEC2, "Identify EC2 instances"). */
-function ec2Smbios({id}: Instance) {
+function ec2Smbios(instance: Instance) {
+  const {id} = instance;
   const uuid = `ec2${`${id}${'0'.repeat(32)}`.slice(0, 29)}`.replace(
     /^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/,
     '$1-$2-4$3-8$4-$5',
   );
   return [
     {type: 0, values: {vendor: 'Amazon EC2', version: '1.0'}},
-    {type: 1, values: {manufacturer: 'Amazon EC2', product: 'm5.large', serial: uuid, uuid}},
+    {type: 1, values: {manufacturer: 'Amazon EC2', product: ec2InstanceType(instance), serial: uuid, uuid}},
     {type: 3, values: {manufacturer: 'Amazon EC2', asset: 'Amazon EC2'}},
   ] as const;
 }
@@ -104,11 +105,12 @@ function nitroTree(instance: Instance): MetadataTree {
 function identityDocument(instance: Instance): string {
   const document = {
     accountId: '123456789012',
-    architecture: 'x86_64',
+    // Amazon's words.
+    architecture: instance.architecture === 'arm64' ? 'arm64' : 'x86_64',
     availabilityZone: ec2Place.zone,
     imageId: ec2Place.image,
     instanceId: ec2InstanceId(instance),
-    instanceType: 'm5.large',
+    instanceType: ec2InstanceType(instance),
     pendingTime: '2026-01-01T00:00:00Z',
     privateIp: instance.network.guest,
     region: ec2Place.region,

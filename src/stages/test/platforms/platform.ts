@@ -1,3 +1,4 @@
+import type {Os} from '../../../spec/image.ts';
 import type {Check} from '../check.ts';
 import type {KeyOwner} from '../instance-checks.ts';
 import type {AnswerTo} from '../metadata.ts';
@@ -30,6 +31,7 @@ export interface Identity {
 }
 
 export interface Instance extends Identity {
+  readonly architecture: Os['architecture'];
   /** User data that run the checks, as cloud-init takes them. */
   readonly userData: string;
   /** The same as a script for agents other than cloud-init. */
