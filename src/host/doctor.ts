@@ -67,10 +67,15 @@ export function installCommand(packages: readonly string[]): readonly string[] {
   return ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
 }
 
-/** The user that this process runs as. */
+/** The user that this process runs as; of one without an entry in passwd(5), as containers have them, the number. */
 export function currentUser(): HostUser {
-  const {uid, username} = userInfo();
-  return {uid, name: username};
+  try {
+    const {uid, username} = userInfo();
+    return {uid, name: username};
+  } catch {
+    const uid = process.getuid?.() ?? -1;
+    return {uid, name: String(uid)};
+  }
 }
 
 function defaultNeeds(user: HostUser): readonly Need[] {

@@ -18,7 +18,9 @@ const install = 'sudo apt-get install qemu-user-static binfmt-support';
  * build does it; a container is told nothing of what its host has registered.
  */
 export async function checkEmulation(): Promise<HostCheck> {
-  const folder = await mkdtemp(join(tmpdir(), 'fgimage-arm64-'));
+  const folder = await mkdtemp(join(tmpdir(), 'fgimage-arm64-')).catch(() => undefined);
+  if (folder === undefined)
+    return lack(`not known: ${tmpdir()} cannot be written`, 'Set TMPDIR to a folder that you can write');
   try {
     await writeFile(join(folder, 'probe'), armProgram(), {mode: 0o755});
     const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
@@ -38,36 +40,33 @@ export interface Registrations {
   readonly entries?: readonly string[];
 }
 
+function lack(found: string, mend: string): HostCheck {
+  return {name, ok: false, severity: 'optional', found, mend};
+}
+
 /** Why programs of arm64 do not run, and what mends it. */
 export function emulationLack({filesystem, entries}: Registrations): HostCheck {
-  const lacks = (found: string, mend: string): HostCheck => ({
-    name,
-    ok: false,
-    severity: 'optional',
-    found,
-    mend,
-  });
   if (!filesystem)
-    return lacks(
+    return lack(
       'no: the kernel has no binfmt_misc',
       'sudo modprobe binfmt_misc; in a container, set it up on the machine that it runs on',
     );
   if (entries === undefined)
-    return lacks(
+    return lack(
       'no: binfmt_misc is not mounted, and nothing is registered',
       `sudo mount -t binfmt_misc binfmt_misc ${registrations} && ${install}; in a container, set it up on the machine that it runs on`,
     );
   const entry = entries.find(isArm);
   if (entry === undefined)
-    return lacks('no: nothing is registered for them', `${install}; from Debian 14 on, qemu-user-binfmt`);
+    return lack('no: nothing is registered for them', `${install}; from Debian 14 on, qemu-user-binfmt`);
   if (!entry.startsWith('enabled'))
-    return lacks('no: their registration is disabled', 'sudo update-binfmts --enable qemu-aarch64');
+    return lack('no: their registration is disabled', 'sudo update-binfmts --enable qemu-aarch64');
   if (!/^flags: .*F/m.test(entry))
-    return lacks(
+    return lack(
       'no: registered without the flag F, so that QEMU is out of reach in an image',
       `${install} in the place of what has registered it`,
     );
-  return lacks('no: what is registered for them does not run', `${install} anew`);
+  return lack('no: what is registered for them does not run', `${install} anew`);
 }
 
 /** The ELF header of a 64-bit, little-endian program for machine 183, as a registration has it in its magic. */

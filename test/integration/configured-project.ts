@@ -1,4 +1,7 @@
-/** A project with a role and a module that each install, write, enable and add a user; for configured.test.ts. */
+/**
+ * A project with a role and a module that each install, write, enable and add a user, and with user data for the first
+ * boot; for configured.test.ts.
+ */
 export const configuredSpec = (
   targets: string,
   changes: {tests?: string; web?: string} = {},
@@ -22,6 +25,8 @@ provision:
       hiera: puppet/hiera.yaml
       facts: {rank: first}
     network: true
+  - cloud-init: first-boot.yaml
+  - cloud-init: first-boot.sh
 targets:
   ${targets}
 ${changes.tests ?? ''}`;
@@ -39,9 +44,26 @@ export const configuredTests = `tests:
   - command: id -u clerk
     stdout: "1701"
   - command: sh -c '! command -v puppet && ! command -v ansible'
+  - {file: /etc/first-boot/config, contains: "of the image", permissions: "0640"}
+  - {file: /etc/first-boot/script, contains: "after the configuration"}
+  - command: id -u guest
+    stdout: "1702"
+  - command: id debian
 `;
 
 export const configuredFiles: Readonly<Record<string, string>> = {
+  'first-boot.yaml': `#cloud-config
+datasource: {OpenStack: {max_wait: 60}}
+users: [default, {name: guest, uid: 1702}]
+write_files:
+  - {path: /etc/first-boot/config, content: "of the image\\n", permissions: "0640"}
+runcmd:
+  - mv /etc/first-boot/config /etc/first-boot/by-runcmd
+  - cp -p /etc/first-boot/by-runcmd /etc/first-boot/config
+`,
+  'first-boot.sh': `#!/bin/sh
+test -e /etc/first-boot/config && echo after the configuration > /etc/first-boot/script
+`,
   'vault-password': 'correct horse battery staple\n',
   'ansible/site.yml': `- hosts: web
   vars_files: [secret.yml]

@@ -1,11 +1,11 @@
-import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {existsSync, lstatSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {beforeAll, describe, expect, it} from 'vitest';
 import {configuredFiles, configuredSpec, configuredTests} from './configured-project.ts';
 import {type BuildResult, Project} from './real-build.ts';
 
 const project = new Project('configured');
-const target = 'hpc: {}';
+const target = 'openstack: {firmware: bios}';
 const [play, manifest] = ['customize:node/provision-1', 'customize:node/provision-2'] as const;
 let first: BuildResult;
 
@@ -38,16 +38,21 @@ function paths(step: string): readonly string[] {
   return readdirSync(layer(step), {recursive: true, encoding: 'utf8'}).sort();
 }
 
-describe('an image that a role and a manifest made', () => {
+function files(step: string): readonly string[] {
+  return paths(step).filter((path) => !lstatSync(join(layer(step), path)).isDirectory());
+}
+
+describe('an image that a role, a manifest and user data made', () => {
   it('boots with the services, files and users that these say', () => {
     expect(first.told.trim()).toBe('');
     expect(first.code).toBe(0);
-    const checks = first.checks('test:node/hpc');
+    const checks = first.checks('test:node/openstack');
     expect(checks.filter(({passed}) => !passed)).toEqual([]);
     for (const name of [
       'service: nginx.service is running',
       'service: cron.service is running',
       'command: id -u clerk',
+      'command: id -u guest',
     ])
       expect(checks.map((check) => check.name).join('\n')).toContain(name);
   });
@@ -109,6 +114,15 @@ describe('puppet', () => {
     for (const name of ['processors', 'memory', 'mountpoints', 'disks'])
       expect(facts).toMatch(new RegExp(`^${name}=\\{\\}$`, 'm'));
     expect(facts).toMatch(/^kernelrelease=$/m);
+  });
+});
+
+describe('cloud-init', () => {
+  it("asks the image's own cloud-init about the configuration, and leaves nothing but that", () => {
+    const [config, script] = ['customize:node/provision-3', 'customize:node/provision-4'] as const;
+    expect(log(config)).toContain('Valid cloud-config: first-boot.yaml');
+    expect(files(config)).toEqual(['etc/cloud/cloud.cfg.d/95-fgimage-01.cfg']);
+    expect(files(script)).toEqual(['var/lib/cloud/scripts/per-instance/95-fgimage-01']);
   });
 });
 

@@ -143,7 +143,7 @@ describe('what else a step may have', () => {
   });
 
   it('is user data for the first boot', () => {
-    expect(layer(built, 4)).toEqual(['/etc/cloud/cloud.cfg.d/95-fgimage-04.cfg']);
+    expect(layer(built, 4)).toEqual(['/etc/cloud/cloud.cfg.d/95-fgimage-01.cfg']);
   });
 
   it('is a network with the packages of the host, of which only those stay', () => {

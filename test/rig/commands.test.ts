@@ -43,6 +43,16 @@ describe('fgimage', () => {
     expect(stdout).toMatch(/^fgimage\/\d+\.\d+\.\d+/);
   });
 
+  it.runIf(process.getuid?.() === 0)('runs for a user without an entry in passwd(5)', async () => {
+    await using rig = new Rig();
+    // Nor does it have a folder for temporary files that it could write.
+    chmodSync(rig.join(), 0o755);
+    const by = ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', '--'];
+    const {stdout, stderr} = await rig.run(['doctor', '--json'], {by});
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({user: '54321'});
+  });
+
   it('prints the help and fails without a command', async () => {
     await using rig = new Rig();
     const {code, stdout} = await rig.run([]);

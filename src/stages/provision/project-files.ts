@@ -13,8 +13,8 @@ import {FgError} from '../../errors.ts';
 import type {StageContext} from '../stage.ts';
 import {sourceDateEpoch} from '../tree.ts';
 
-/** What nothing reads that is applied to an image: histories, and the tests of roles and modules. */
-const neverRead: ReadonlySet<string> = new Set(['.git', '.github', '.gitlab', '.hg', '.svn', 'molecule']);
+/** What nothing reads that is applied to an image: histories. */
+const neverRead: ReadonlySet<string> = new Set(['.git', '.github', '.gitlab', '.hg', '.svn']);
 
 /**
  * The files of a folder of the project, at any depth, in the order of their names; links count as what they lead to.

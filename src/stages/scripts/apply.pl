@@ -17,9 +17,7 @@ my ($changes, $payload, $project, $tree) = @ARGV;
 if (defined $tree) {
   # The C library settles now where it looks names up, in the host's files' way: modules of the tree are not for it.
   require(dirname(__FILE__) . '/accounts.pl');
-  getpwnam 'root';
-  getgrnam 'root';
-  () = glob '/*';
+  () = (getpwnam('root'), getgrnam('root'), glob('/*'));
   chroot $tree && chdir '/' or die "Cannot enter $tree: $!\n";
 }
 local $/;

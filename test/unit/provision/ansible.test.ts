@@ -149,7 +149,7 @@ describe('the files of a play', () => {
   it('are those of imported playbooks and included tasks', () => {
     const {files} = played({
       'site.yml': '- import_playbook: more/web.yml\n- hosts: all\n  tasks: [{include_tasks: a.yml}]\n',
-      'a.yml': '- copy: {src: conf/a, dest: /etc/a}\n- copy: {src: tree, dest: /opt}\n',
+      'a.yml': '- copy: {src: conf/a, dest: /etc/a}\n- copy: {src: tree/, dest: /opt}\n',
       'conf/a': 'a\n',
       'conf/b': 'b\n',
       'tree/x/y': 'y\n',
@@ -204,6 +204,144 @@ describe('the files of a play', () => {
   });
 });
 
+describe('a path in a text', () => {
+  const files = (...given: Parameters<typeof played>): readonly string[] =>
+    played(...given).files.filter((path) => path !== 'site.yml');
+  const task = (text: string): string => `- hosts: all\n  tasks:\n    - ${text}\n`;
+
+  it.each([
+    [`copy: {content: "{{ lookup('file', 'keys/a.pub') }}", dest: /a}`, ['keys/a.pub']],
+    [`copy: {content: "{{ lookup('file', playbook_dir + '/keys/a.pub') }}", dest: /a}`, ['keys/a.pub']],
+    [
+      `copy: {content: "{{ lookup('file', 'keys/' ~ who ~ '.pub') }}", dest: /a}`,
+      ['keys/a.pub', 'keys/b.pub'],
+    ],
+    [`copy: {src: "{{ item }}", dest: /a}\n      with_fileglob: keys/*.pub`, ['keys/a.pub', 'keys/b.pub']],
+    [`debug: {msg: "{{ query('fileglob', 'keys/*.pub') }}"}`, ['keys/a.pub', 'keys/b.pub']],
+    ['script: run/setup.sh --all', ['run/setup.sh']],
+    ['script: {cmd: run/setup.sh --all}', ['run/setup.sh']],
+  ])('is found in %s', (text, wanted) => {
+    const found = files({
+      'site.yml': task(text),
+      'keys/a.pub': 'a\n',
+      'keys/b.pub': 'b\n',
+      'run/setup.sh': 'true\n',
+      'run/other.sh': 'true\n',
+    });
+    expect(found).toEqual(wanted);
+  });
+
+  it.each([
+    'include_vars: "{{ item }}"\n      with_first_found: ["os/{{ ansible_distribution }}.yml", os/default.yml]',
+    `include_vars: "{{ lookup('first_found', found) }}"\n      vars: {found: {files: ["{{ ansible_distribution }}.yml", default.yml], paths: [os]}}`,
+    `include_vars: "{{ lookup('first_found', ['os/' ~ ansible_distribution ~ '.yml', 'os/default.yml']) }}"`,
+  ])('is each that may be the first that is there: %s', (text) => {
+    const {files: found, folders} = played({
+      'site.yml': task(text),
+      'os/Debian.yml': 'a: 1\n',
+      'os/default.yml': 'a: 1\n',
+    });
+    expect(found).toEqual(['os/Debian.yml', 'os/default.yml', 'site.yml']);
+    expect(folders).toContain('os');
+  });
+
+  it('counts where it is not there yet, and would be taken first', () => {
+    const {folders} = played(
+      {
+        'play/site.yml': '- hosts: all\n  vars_files: [[own.yml, usual.yml]]\n',
+        'play/usual.yml': 'a: 1\n',
+      },
+      {playbook: 'play/site.yml'},
+    );
+    expect(folders).toContain('play/own.yml');
+  });
+
+  it('may be a variable of the spec, a group, a role or a file', () => {
+    const {files: found} = played(
+      {
+        'site.yml': '- hosts: all\n  roles: [web]\n  vars_files: [own.yml]\n',
+        'own.yml': 'a: conf/a\n',
+        'group_vars/all.yml': 'b: [{src: conf/b}]\n',
+        ...role('web'),
+        'roles/web/defaults/main.yml': 'c: conf/c\n',
+        'conf/a': '',
+        'conf/b': '',
+        'conf/c': '',
+        'conf/d': '',
+        'conf/e': '',
+      },
+      {vars: {d: {file: 'conf/d'}}},
+    );
+    expect(found.filter((path) => path.startsWith('conf/'))).toEqual([
+      'conf/a',
+      'conf/b',
+      'conf/c',
+      'conf/d',
+    ]);
+  });
+
+  it('that is a template as a whole says nothing of what lies beside the playbook', () => {
+    const found = files({
+      'site.yml': '- hosts: all\n  roles: [web]\n  tasks:\n    - template: {src: "{{ item }}", dest: /a}\n',
+      ...role('web'),
+      'roles/web/tasks/more.yml': '- include_vars: "{{ ansible_distribution }}.yml"\n',
+      'fgimage.yml': 'version: 1\n',
+      'other.json': '{}\n',
+    });
+    expect(found).toEqual(['roles/web/tasks/main.yml', 'roles/web/tasks/more.yml']);
+  });
+
+  it('leads on from tasks that are named by a template', () => {
+    const found = files({
+      'site.yml': task('include_tasks: "parts/{{ item }}.yml"'),
+      'parts/a.yml': '- include_role: {name: web}\n',
+      ...role('web'),
+    });
+    expect(found).toEqual(['parts/a.yml', 'roles/web/tasks/main.yml']);
+  });
+});
+
+describe('the variables of groups', () => {
+  it('are all where the plays make groups', () => {
+    const {files} = played({
+      'site.yml':
+        '- hosts: all\n  tasks: [{group_by: {key: "os_{{ ansible_distribution }}"}}]\n- hosts: os_*\n',
+      'group_vars/os_Debian.yml': 'a: 1\n',
+    });
+    expect(files).toEqual(['group_vars/os_Debian.yml', 'site.yml']);
+  });
+});
+
+describe('roles', () => {
+  it('beside the playbook go before those of the spec, as Ansible has it', () => {
+    const {files} = played(
+      {'site.yml': site, ...role('web'), 'vendor/web/tasks/main.yml': '- debug: {}\n'},
+      {roles: 'vendor'},
+    );
+    expect(files).toEqual(['roles/web/tasks/main.yml', 'site.yml']);
+  });
+
+  it('of a collection may be named without it where the play says `collections`', () => {
+    const files = {
+      'site.yml': '- hosts: all\n  collections: [lab.one]\n  roles: [web]\n',
+      'c/ansible_collections/lab/one/galaxy.yml': 'version: 1.0.0\n',
+      'c/ansible_collections/lab/one/roles/web/tasks/main.yml': '- debug: {}\n',
+    };
+    expect(played(files, {collections: 'c'}).problems).toEqual([]);
+    const without = {...files, 'site.yml': site};
+    expect(played(without, {collections: 'c'}).problems).toHaveLength(1);
+  });
+
+  it('are in the key without the note of when they were installed', () => {
+    const {files} = played({
+      'site.yml': site,
+      ...role('web'),
+      'roles/web/meta/.galaxy_install_info': 'install_date: now\n',
+    });
+    expect(files).toEqual(['roles/web/tasks/main.yml', 'site.yml']);
+  });
+});
+
 describe('check', () => {
   const messages = (files: Readonly<Record<string, string>>, value: object = {}): string[] =>
     played(files, value).problems.map(({message, hint}) => `${message}; ${hint}`);
@@ -226,6 +364,20 @@ describe('check', () => {
     ]);
     expect(messages(files, {groups: 'db'})).toEqual([]);
     expect(messages({'site.yml': '- hosts: "web*"\n'})).toEqual([]);
+  });
+
+  it('compares the version of a role with the one that ansible-galaxy has noted down', () => {
+    const note = (version: string): Record<string, string> => ({
+      'site.yml': '- hosts: all\n',
+      'requirements.yml': 'roles: [{name: web, version: 1.2.3}, {name: own, version: 2.0.0}]\n',
+      ...role('web'),
+      ...role('own'),
+      'roles/web/meta/.galaxy_install_info': `install_date: now\nversion: ${version}\n`,
+    });
+    expect(messages(note('1.2.3'), {requirements: 'requirements.yml'})).toEqual([]);
+    expect(messages(note('1.2.2'), {requirements: 'requirements.yml'})).toEqual([
+      'requirements.yml lists the role web 1.2.3, and the project has 1.2.2; Bring that version there: ansible-galaxy role install --force -r requirements.yml -p roles',
+    ]);
   });
 
   it('compares requirements with what the project has', () => {
@@ -290,7 +442,7 @@ describe('a run of ansible-playbook', () => {
     const {stage, run} = follow([
       event({event: 'play', name: 'all'}),
       event({event: 'task', ...task}),
-      event({event: 'item-changed', ...task, item: 'nginx'}),
+      event({event: 'item-changed', ...task, item: `${projectPlace}/nginx`}),
       event({event: 'changed', ...task}),
       event({event: 'ok', ...task, msg: `see ${projectPlace}/site.yml`}),
       `[WARNING]: ${projectPlace}/site.yml is odd`,

@@ -136,6 +136,55 @@ describe('the files of a manifest', () => {
     expect(files).toEqual(['modules/one/manifests/init.pp', 'modules/two/manifests/init.pp', 'site.pp']);
   });
 
+  it('are all modules, too, where a module names the class by a variable', () => {
+    const {files} = applied({
+      'site.pp': 'include role\n',
+      ...module('role', 'class role {\n  $which.each |$x| { include $x }\n}\n'),
+      ...module('one'),
+    });
+    expect(files).toContain('modules/one/manifests/init.pp');
+  });
+
+  it.each([
+    ['a type alias', 'class own(Stdlib::Port $port) {}', {'types/port.pp': 'type Stdlib::Port = Integer\n'}],
+    ['a provider', "package { 'a': provider => npm }", {'lib/puppet/provider/package/npm.rb': ''}],
+    [
+      'a fact',
+      "notice($facts['rank'])",
+      {'lib/facter/site.rb': "Facter.add(:rank) do\nend\nFacter.add('x') {}\n"},
+    ],
+    ['an external fact', "notice($facts['rank'])", {'facts.d/site.yaml': 'rank: first\n'}],
+    ['facts that only a run tells', '', {'facts.d/site.sh': 'echo rank=first\n'}],
+    ['facts of which the code makes the names', '', {'lib/facter/site.rb': 'Facter.add(name) {}\n'}],
+  ])('are those of a module that gives %s', (_, text, given) => {
+    const names = Object.keys(given);
+    const {files} = applied({
+      'site.pp': text,
+      ...Object.fromEntries(Object.entries(given).map(([name, one]) => [`modules/stdlib/${name}`, one])),
+      ...module('unused'),
+      'modules/unused/lib/facter/other.rb': "Facter.add('other') {}\n",
+      'modules/unused/facts.d/other.txt': 'another=1\n',
+      'modules/unused/lib/puppet/provider/own/a.rb': '',
+    });
+    expect(files).toEqual([...names.map((name) => `modules/stdlib/${name}`), 'site.pp']);
+  });
+
+  it('are the data of the environment, and those to which a path leads out of their folder', () => {
+    const {files, problems} = applied(
+      {
+        'site.pp': '',
+        'hiera.yaml':
+          'version: 5\ndefaults: {datadir: "env/%{environment}"}\nhierarchy: [{name: a, path: a.yaml}, {name: b, paths: ["../shared/%{os.name}.yaml"]}]\n',
+        'env/lab/a.yaml': 'a: 1\n',
+        'env/production/a.yaml': 'a: 1\n',
+        'env/shared/Debian.yaml': 'a: 1\n',
+      },
+      {hiera: 'hiera.yaml', environment: 'lab'},
+    );
+    expect(problems).toEqual([]);
+    expect(files).toEqual(['env/lab/a.yaml', 'env/shared/Debian.yaml', 'hiera.yaml', 'site.pp']);
+  });
+
   it('are all manifests of a folder', () => {
     const {files} = applied({'m/a.pp': '', 'm/b/c.pp': '', 'm/README': ''}, {manifest: 'm'});
     expect(files).toEqual(['m/a.pp', 'm/b/c.pp']);
@@ -153,10 +202,35 @@ describe('check', () => {
     expect(messages({'site.pp': 'class own {}\ninclude own\n'})).toEqual([]);
   });
 
+  it('takes no line of a text for a class', () => {
+    const nginx = `file { '/etc/nginx/site':
+  content => @("END"/L),
+    include mime
+    server { include fastcgi_params; }
+    | END
+}
+file { '/etc/x': content => "
+include snippets;
+" }
+include wbe
+`;
+    expect(messages({'site.pp': nginx, ...module('web')})).toEqual([
+      'site.pp:10 names the module wbe, which is not there; Write `web`',
+    ]);
+  });
+
   it('tells what is wrong with hiera.yaml', () => {
-    const files = {'site.pp': '', 'hiera.yaml': 'version: 5\n', 'bad.yaml': 'a: [\n'};
+    const files = {
+      'site.pp': '',
+      'hiera.yaml': 'version: 5\n',
+      'bad.yaml': 'a: [\n',
+      'old.yaml': ':backends: [yaml]\n',
+    };
     expect(messages(files, {hiera: 'hiera.yaml'})).toEqual([
       'hiera.yaml has its data in data, which is no folder of the project; Make the folder, or name it in `datadir`, relative to hiera.yaml',
+    ]);
+    expect(messages(files, {hiera: 'old.yaml'})).toEqual([
+      'old.yaml is of version 3; Write it as version 5: `version: 5`, `hierarchy: [{name: …, path: …}]`',
     ]);
     expect(messages(files, {hiera: 'bad.yaml'})[0]).toMatch(/^bad\.yaml:\d+:\d+: .*; Mend the YAML$/);
   });
@@ -179,6 +253,7 @@ describe('a run of puppet apply', () => {
   it('shows resources, and leaves what is idle out of the log', () => {
     const {stage, run} = follow([
       'Error: Facter: No such file or directory @ dir_initialize - /sys/block',
+      'Error: Facter: Permission denied @ rb_sysopen - /proc/1/environ',
       'Info: Class[Web]: Starting to evaluate the resource (2 of 8)',
       'Info: Class[Web]: Evaluated in 0.00 seconds',
       'Info: /Stage[main]/Web/File[/etc/nginx/site]: Starting to evaluate the resource (3 of 8)',

@@ -12,7 +12,6 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {userDataKind, userDataProblems} from '../../../src/stages/provision/cloud-init/user-data.ts';
 import {
   autoInstalled,
   extendedStates,
@@ -185,22 +184,5 @@ describe('the hint of a step that failed', () => {
     });
     expect(stepFailure(lost, {...offline, network: true})).toEqual(lost);
     expect(stepFailure(failed('false'), offline)).toEqual(failed('false'));
-  });
-});
-
-describe('user data', () => {
-  it('is configuration, a script, or refused', () => {
-    expect(userDataKind('#cloud-config\nruncmd: []\n')).toBe('config');
-    expect(userDataKind('#!/bin/sh\ntrue\n')).toBe('script');
-    expect(userDataProblems('#include\nhttp://example.org/\n')).toMatchObject([{line: 1, column: 1}]);
-  });
-
-  it('is told the line of a key that cloud-init does not know, and of what is no YAML', () => {
-    expect(userDataProblems('#cloud-config\n\nruncmds: []\nusers: [a]\n')).toEqual([
-      {line: 3, column: 1, message: 'cloud-init knows no key "runcmds"', hint: 'Write `runcmd`'},
-    ]);
-    expect(userDataProblems('#cloud-config\nusers: [a\n')).toMatchObject([{line: 3}]);
-    expect(userDataProblems('#cloud-config\n- a\n')).toHaveLength(1);
-    expect(userDataProblems('#cloud-config\nusers: [a]\n')).toEqual([]);
   });
 });

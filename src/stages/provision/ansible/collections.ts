@@ -50,6 +50,14 @@ export class Collections {
     return typeof version === 'string' ? version : '';
   }
 
+  /** Whether a role that a play names without its collection can be in one of them; into tarballs nobody looks. */
+  mayHaveRole(name: string): boolean {
+    const folders = [...this.#folders.values()];
+    return (
+      this.tarballs.length > 0 || folders.some((folder) => isFolder(this.#dir, `${folder}/roles/${name}`))
+    );
+  }
+
   get names(): readonly string[] {
     return [...this.#folders.keys(), ...this.tarballs.flatMap((path) => tarballName(path)?.name ?? [])];
   }

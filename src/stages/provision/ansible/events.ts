@@ -149,7 +149,7 @@ export function readEvent(line: string): AnsibleEvent | undefined {
 
 /** `web : install nginx (item)`. */
 function titleOf({role, task = '', item}: AnsibleEvent): string {
-  return `${role === undefined ? '' : `${role}: `}${task}${item === undefined ? '' : ` (${item})`}`;
+  return `${role === undefined ? '' : `${role}: `}${task}${item === undefined ? '' : ` (${inProject(item)})`}`;
 }
 
 /** A line of the log; undefined for what is told by another. */
@@ -166,7 +166,7 @@ function sentence(told: AnsibleEvent): string | undefined {
     case 'no-ansible':
       return undefined;
     default:
-      return `  ${event.replace('item-', '')}${item === undefined ? '' : ` ${item}`}${msg === undefined || msg === '' ? '' : `: ${inProject(msg)}`}`;
+      return `  ${event.replace('item-', '')}${item === undefined ? '' : ` ${inProject(item)}`}${msg === undefined || msg === '' ? '' : `: ${inProject(msg)}`}`;
   }
 }
 

@@ -4,9 +4,10 @@ import {nearest} from '../../../spec/nearest.ts';
 import type {StepProblem} from '../../../spec/provision-kinds.ts';
 import {filesBelow, foldersIn, isFolder, isProjectFile} from '../project-files.ts';
 import {Collections} from './collections.ts';
+import {pathsIn} from './paths.ts';
 import {type Named, type PlayFile, readPlays} from './reader.ts';
 import {requirementProblems} from './requirements.ts';
-import {Roles} from './roles.ts';
+import {installNote, Roles} from './roles.ts';
 import type {AnsibleOptions} from './schema.ts';
 
 /** Files of the project that a step's plays read, and what is wrong with them. */
@@ -39,6 +40,8 @@ class Playing {
   readonly #hosts: (readonly string[])[] = [];
   readonly #folders = new Set<string>();
   readonly #watched = new Set<string>();
+  #makesGroups = false;
+  #hasCollections = false;
 
   constructor(options: AnsibleOptions, projectDir: string) {
     this.#options = options;
@@ -62,13 +65,13 @@ class Playing {
   }
 
   end(): PlayedFiles {
-    const {files, vars_files: variables, requirements, groups} = this.#options;
-    for (const path of variables) this.#files.add(path);
+    const {files, requirements, groups} = this.#options;
+    this.#given();
     for (const path of files) this.#take(path);
-    const collections = new Collections(this.#dir, [
-      ...this.#options.collections,
-      ...[...this.#folders].map((folder) => inFolder(folder, 'collections')),
-    ]);
+    if (this.#makesGroups)
+      for (const folder of this.#folders)
+        for (const name of ['group_vars', 'host_vars']) this.#take(inFolder(folder, name));
+    const collections = this.#collections();
     for (const path of collections.usedBy(this.#texts())) this.#files.add(path);
     this.#problems.push(...hostProblems(this.#hosts, groups));
     if (requirements !== undefined)
@@ -83,6 +86,24 @@ class Playing {
     };
   }
 
+  /** The variables of the spec. */
+  #given(): void {
+    const {vars, vars_files: variables, playbooks} = this.#options;
+    const [path = ''] = playbooks;
+    const of = {path, folder: posix.dirname(path), at: ['vars']};
+    for (const file of variables) {
+      this.#files.add(file);
+      this.#variablesIn(file, of);
+    }
+    for (const {key, text} of textsOf(vars, '')) this.#text(text, {...of, key});
+  }
+
+  /** Those of the spec, and those beside the playbooks that are known by now. */
+  #collections(): Collections {
+    const beside = [...this.#folders].map((folder) => inFolder(folder, 'collections'));
+    return new Collections(this.#dir, [...this.#options.collections, ...beside]);
+  }
+
   /** The folders that Ansible looks into beside a playbook. */
   #beside(folder: string): void {
     const names = [...wholeFolders, ...pluginFolders, 'group_vars', 'host_vars', 'roles', 'collections'];
@@ -91,21 +112,25 @@ class Playing {
       const path = inFolder(folder, name);
       if (wholeFolders.has(name) || name.endsWith('_plugins')) this.#take(path);
     }
-    this.#variables(inFolder(folder, 'group_vars'), ['all', 'ungrouped', ...this.#options.groups]);
-    this.#variables(inFolder(folder, 'host_vars'), ['localhost']);
+    this.#variables(folder, 'group_vars', ['all', 'ungrouped', ...this.#options.groups]);
+    this.#variables(folder, 'host_vars', ['localhost']);
   }
 
-  #variables(folder: string, names: readonly string[]): void {
+  #variables(playbookFolder: string, kind: string, names: readonly string[]): void {
+    const folder = inFolder(playbookFolder, kind);
     if (!isFolder(this.#dir, folder)) return;
     for (const path of filesBelow(this.#dir, folder)) {
       const [first = ''] = path.slice(folder.length + 1).split('/');
-      if (names.includes(first) || names.includes(basename(first, extname(first)))) this.#files.add(path);
+      if (!names.includes(first) && !names.includes(basename(first, extname(first)))) continue;
+      this.#files.add(path);
+      this.#variablesIn(path, {folder: playbookFolder, at: ['playbook']});
     }
   }
 
   #imported(name: string, {from, line, at}: {from: string; line: number; at: StepProblem['at']}): void {
     const path = posix.normalize(inFolder(posix.dirname(from), name));
-    if (isTemplate(name)) this.#guess(path, posix.dirname(from));
+    const folder = posix.dirname(from);
+    if (isTemplate(name)) this.#guess(path, {start: folder, folder, key: 'import_playbook', at});
     else if (isProjectFile(this.#dir, path)) this.playbook(path, at);
     // A name of two dots is a playbook of a collection.
     else if (!/^\w+\.\w+\.\w+$/.test(name))
@@ -123,7 +148,10 @@ class Playing {
     }
     const folder = this.#roles.find(name, posix.dirname(path));
     if (folder !== undefined) this.#roleFolder(folder, at);
-    else if (!/^\w+\.\w+\.\w+$/.test(name)) {
+    else if (
+      !/^\w+\.\w+\.\w+$/.test(name) &&
+      !(this.#hasCollections && this.#collections().mayHaveRole(name))
+    ) {
       const near = nearest(name, this.#roles.names());
       this.#problems.push({
         at,
@@ -139,10 +167,13 @@ class Playing {
   #roleFolder(folder: string, at: StepProblem['at']): void {
     if (this.#seen.has(folder)) return;
     this.#seen.add(folder);
-    const files = filesBelow(this.#dir, folder, ['tests', 'README.md', 'CHANGELOG.md', 'LICENSE']);
+    const files = filesBelow(this.#dir, folder, ['tests', 'molecule', 'README.md', 'CHANGELOG.md', 'LICENSE']);
     for (const path of files) {
+      const inRole = path.slice(folder.length + 1);
+      if (inRole === installNote) continue;
       this.#files.add(path);
-      if (!/\.ya?ml$/.test(path) || !taskFolder.test(path.slice(folder.length + 1))) continue;
+      if (variableFolder.test(inRole)) this.#variablesIn(path, {folder, at});
+      if (!/\.ya?ml$/.test(path) || !taskFolder.test(inRole)) continue;
       const tasks = this.#read(path, at);
       if (tasks !== undefined) this.#follow(tasks, {path, folder, at});
     }
@@ -150,6 +181,8 @@ class Playing {
 
   /** Takes what a file names. */
   #follow(read: PlayFile, {path, folder, at}: {path: string; folder: string; at: StepProblem['at']}): void {
+    this.#makesGroups ||= read.makesGroups;
+    this.#hasCollections ||= read.hasCollections;
     for (const role of read.roles) this.#role(role, {path, at});
     for (const {key, text} of read.texts) this.#text(text, {key, path, folder, at});
   }
@@ -157,35 +190,58 @@ class Playing {
   /** A text may be a file's path, from the playbook, the role, or the file that it stands in. */
   #text(text: string, of: {key: string; path: string; folder: string; at: StepProblem['at']}): void {
     const {key, path, folder, at} = of;
-    const named = /(?:^|\s)(?:src|file)=(?<path>\S+)/.exec(text)?.groups?.['path'] ?? text;
-    if (named.length > 400 || named.includes('\n') || named.startsWith('/') || !/[\w]/.test(named)) return;
-    const plain = named.replace(/\{\{\s*(playbook_dir|role_path)\s*\}\}\/*/, '');
-    for (const start of new Set([...this.#folders, folder, posix.dirname(path)])) {
-      const found = posix.normalize(inFolder(start, plain));
-      if (found.startsWith('../')) continue;
-      if (isTemplate(plain)) {
-        if (fileKeys.has(key)) this.#guess(found, start);
-      } else if (isProjectFile(this.#dir, found)) this.#named(found, {key, folder, at});
-      else if (folderKeys.has(key) && found !== '.' && isFolder(this.#dir, found)) this.#take(found);
-    }
+    const starts = new Set([...this.#folders, folder, posix.dirname(path)]);
+    for (const {path: named, kind, mayBeFolder, isOptional} of pathsIn(text, key))
+      for (const start of starts) {
+        const found = posix.normalize(inFolder(start, named)).replace(/(?<=.)\/$/, '');
+        if (found.startsWith('../')) continue;
+        if (kind !== 'path') this.#guess(found, {start, key, folder, at});
+        else if (isProjectFile(this.#dir, found)) this.#named(found, {key, folder, at});
+        else if (mayBeFolder && found !== '.' && isFolder(this.#dir, found)) this.#take(found);
+        else if (isOptional && !isFolder(this.#dir, found)) this.#watched.add(found);
+      }
   }
 
   #named(path: string, {key, folder, at}: {key: string; folder: string; at: StepProblem['at']}): void {
     if (this.#files.has(path) && this.#seen.has(path)) return;
     this.#files.add(path);
+    if (variableKeys.has(key)) this.#variablesIn(path, {folder, at});
     if (!taskKeys.has(key) || !/\.ya?ml$/.test(path)) return;
     this.#seen.add(path);
     const tasks = this.#read(path, at);
     if (tasks !== undefined) this.#follow(tasks, {path, folder, at});
   }
 
-  /** A name that is known up to its first template: all that may be meant. */
-  #guess(path: string, start: string): void {
-    const folder = posix.dirname(path.slice(0, path.indexOf('{{') + 1));
-    if (folder !== start && folder !== '.') this.#take(folder);
-    else
-      for (const name of foldersFiles(this.#dir, folder))
-        if (/\.(ya?ml|json|j2)$/.test(name)) this.#files.add(inFolder(folder, name));
+  /** Variables may be paths, too. What is wrong with such a file is Ansible's to say: it may be encrypted. */
+  #variablesIn(path: string, {folder, at}: {folder: string; at: StepProblem['at']}): void {
+    if (this.#seen.has(path) || !/(\.(ya?ml|json)|\/[^./]+)$/.test(path)) return;
+    this.#seen.add(path);
+    for (const {key, text} of readPlays(this.#dir, path).texts) this.#text(text, {key, path, folder, at});
+  }
+
+  /**
+   * A name that is known up to its first template or wildcard: all that may be meant. Directly in a folder those files
+   * that end as the name does; what lies beside the playbook is not meant by a role.
+   */
+  #guess(
+    path: string,
+    {start, ...of}: {start: string; key: string; folder: string; at: StepProblem['at']},
+  ): void {
+    const at = path.search(/\{\{|[*?[]/);
+    const known = posix.dirname(`${path.slice(0, at)}x`);
+    if (at === -1 || known.startsWith('..')) return;
+    if (known !== start && known !== '.') {
+      this.#watched.add(known);
+      if (!isFolder(this.#dir, known)) return;
+      this.#take(known);
+      for (const one of filesBelow(this.#dir, known)) this.#named(one, of);
+      return;
+    }
+    const end = /[^}*?\]/]*$/.exec(path)?.[0] ?? '';
+    if (end === '' || (start !== of.folder && this.#folders.has(start))) return;
+    if (known !== '.') this.#watched.add(known);
+    for (const name of foldersFiles(this.#dir, known))
+      if (name.endsWith(end)) this.#named(inFolder(known, name), of);
   }
 
   #take(path: string): void {
@@ -210,6 +266,7 @@ class Playing {
 
   /** The texts in which a collection's name may stand. */
   *#texts(): Generator<string> {
+    yield JSON.stringify(this.#options.vars);
     for (const path of this.#files)
       if (/\.(ya?ml|json|j2|py|cfg)$/.test(path)) yield readFileSync(join(this.#dir, path), 'utf8');
   }
@@ -222,15 +279,13 @@ const wholeFolders: ReadonlySet<string> = new Set([
 
 const pluginFolders = ['action', 'filter', 'lookup', 'test'].map((kind) => `${kind}_plugins`);
 
-/** Where a role has tasks or names other roles. */
+/** Where a role has tasks or names other roles, and where it has variables. */
 const taskFolder = /^(tasks|handlers|meta)\//;
+const variableFolder = /^(defaults|vars)\//;
 
-/** Keys below which a text is the path of a file of the controller's. */
-const fileKeys: ReadonlySet<string> = new Set([
-  ...['include_tasks', 'import_tasks', 'include_vars', 'vars_files', 'file', 'src', 'script', 'dir'],
-]);
+/** Keys below which a text is the path of a file with tasks, of one with variables. */
 const taskKeys: ReadonlySet<string> = new Set(['include_tasks', 'import_tasks', 'file', 'include']);
-const folderKeys: ReadonlySet<string> = new Set(['src', 'dir']);
+const variableKeys: ReadonlySet<string> = new Set(['include_vars', 'vars_files']);
 
 function hostProblems(
   plays: readonly (readonly string[])[],
@@ -247,6 +302,14 @@ function hostProblems(
       hint: `Write \`groups: [${names[0] ?? ''}]\` beside \`playbook\`, or \`hosts: all\` in the play`,
     },
   ];
+}
+
+/** All texts of a value, with the key that they stand below. */
+function textsOf(value: unknown, key: string): readonly {readonly key: string; readonly text: string}[] {
+  if (typeof value === 'string') return [{key, text: value}];
+  if (Array.isArray(value)) return value.flatMap((one) => textsOf(one, key));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => textsOf(one, name));
 }
 
 function foldersFiles(projectDir: string, folder: string): readonly string[] {

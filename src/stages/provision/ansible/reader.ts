@@ -16,12 +16,17 @@ export interface PlayFile {
   readonly playbooks: readonly Named[];
   /** All other texts, with the key that they stand below. */
   readonly texts: readonly {readonly key: string; readonly text: string}[];
+  /** Whether a task makes groups or hosts while the plays run: whose variables are read, the text does not tell. */
+  readonly makesGroups: boolean;
+  /** Whether it names collections to look for roles in. */
+  readonly hasCollections: boolean;
   /** Where it is no YAML: `4:3: why`. */
   readonly problem?: string;
 }
 
 /** Keys that take another playbook, role or file, without the collection that they are of. */
 const roleKeys: ReadonlySet<string> = new Set(['include_role', 'import_role']);
+const groupKeys: ReadonlySet<string> = new Set(['group_by', 'add_host']);
 
 /**
  * Reads a playbook, a file of tasks or a role's meta/main.yml
@@ -51,6 +56,8 @@ class Reading implements PlayFile {
   readonly roles: Named[] = [];
   readonly playbooks: Named[] = [];
   readonly texts: {key: string; text: string}[] = [];
+  makesGroups = false;
+  hasCollections = false;
   problem?: string;
   readonly #lineOf: (node: Node) => number;
 
@@ -70,6 +77,8 @@ class Reading implements PlayFile {
     if (!isPair(pair)) return;
     const written = isScalar(pair.key) ? String(pair.key.value) : '';
     const key = written.replace(/^ansible\.(builtin|legacy)\./, '');
+    this.makesGroups ||= groupKeys.has(key);
+    this.hasCollections ||= key === 'collections';
     if (isPlay && key === 'hosts') this.hosts.push(words(pair.value));
     if ((isPlay && key === 'roles') || key === 'dependencies') this.#roleList(pair.value);
     if (roleKeys.has(key)) this.#role(isMap(pair.value) ? pair.value.get('name', true) : pair.value);

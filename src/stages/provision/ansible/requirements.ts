@@ -47,9 +47,20 @@ interface Looking extends Vendored {
   readonly at: StepProblem['at'];
 }
 
-function roleProblem({name, src}: Requirement, {path, at, roles}: Looking): readonly StepProblem[] {
+function roleProblem({name, src, version}: Requirement, {path, at, roles}: Looking): readonly StepProblem[] {
   const wanted = typeof name === 'string' ? name : typeof src === 'string' ? sourceName(src) : undefined;
-  if (wanted === undefined || roles.find(wanted, '.') !== undefined) return [];
+  if (wanted === undefined) return [];
+  if (roles.find(wanted, '.') !== undefined) {
+    const found = roles.versionOf(wanted);
+    if (found === undefined || typeof version !== 'string' || version === found) return [];
+    return [
+      {
+        at,
+        message: `${path} lists the role ${wanted} ${version}, and the project has ${found}`,
+        hint: `Bring that version there: ansible-galaxy role install --force -r ${path} -p roles`,
+      },
+    ];
+  }
   const near = nearest(wanted, roles.names());
   return [
     {

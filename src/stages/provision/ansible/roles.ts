@@ -1,8 +1,12 @@
-import {basename, posix} from 'node:path';
-import {foldersIn, isFolder} from '../project-files.ts';
+import {readFileSync} from 'node:fs';
+import {basename, join, posix} from 'node:path';
+import {foldersIn, isFolder, isProjectFile} from '../project-files.ts';
 
 /** What makes a folder a role (https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_reuse_roles.html). */
 const parts = ['tasks', 'meta', 'handlers', 'defaults', 'vars', 'files', 'templates'];
+
+/** What ansible-galaxy notes down in a role that it installs: its version, and when that was. */
+export const installNote = 'meta/.galaxy_install_info';
 
 /** The roles of a project. */
 export class Roles {
@@ -17,10 +21,10 @@ export class Roles {
     for (const path of paths) (isRole(projectDir, path) ? this.#single : this.#folders).push(path);
   }
 
-  /** Adds the `roles` beside a playbook. */
+  /** Adds the `roles` beside a playbook, where Ansible looks first. */
   beside(folder: string): void {
     const path = folder === '.' ? 'roles' : `${folder}/roles`;
-    if (isFolder(this.#dir, path) && !this.#folders.includes(path)) this.#folders.push(path);
+    if (isFolder(this.#dir, path) && !this.#folders.includes(path)) this.#folders.unshift(path);
   }
 
   /** The folder of a role, by its name, or by its path from the file that names it. */
@@ -29,6 +33,14 @@ export class Roles {
     if (single !== undefined) return single;
     const places = [...this.#folders, from].map((folder) => posix.normalize(posix.join(folder, name)));
     return places.find((path) => !path.startsWith('..') && isFolder(this.#dir, path));
+  }
+
+  /** The version that `ansible-galaxy role install` noted down of a role; undefined where it did not install it. */
+  versionOf(name: string): string | undefined {
+    const path = `${this.find(name, '.') ?? name}/${installNote}`;
+    if (!isProjectFile(this.#dir, path)) return undefined;
+    return /^version: *['"]?(?<version>[^'"\n]+?)['"]? *$/m.exec(readFileSync(join(this.#dir, path), 'utf8'))
+      ?.groups?.['version'];
   }
 
   all(): readonly string[] {

@@ -25,7 +25,7 @@ export interface CloudInitOptions {
 /** `provision: [{cloud-init: …}]`: user data in the image. */
 export const cloudInit: ProvisionKind = {
   kind: 'cloud-init',
-  version: 1,
+  version: 2,
   schema: CloudInit,
   interpret,
   check: (options, {dir}) => Promise.resolve(problems(options, dir)),

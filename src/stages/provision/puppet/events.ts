@@ -19,8 +19,11 @@ const mark = 'fgimage-puppet: ';
 /** `--evaltrace`: `Info: /Stage[main]/Web/File[/etc/motd]: Starting to evaluate the resource (3 of 8)`. */
 const starting = /^Info: (?<path>.+): Starting to evaluate the resource(?: \((?<nth>\d+) of (?<all>\d+)\))?$/;
 
-/** What else is of no use in a log; a sandbox has no /sys, which Facter looks into. */
-const idle = /^Info: .+: Evaluated in [\d.]+ seconds$|^Error: Facter: .* \/sys\//;
+/**
+ * What else is of no use in a log; Facter looks into /sys, which a sandbox has not, and at PID 1, which is not
+ * for it to see where an ordinary user builds.
+ */
+const idle = /^Info: .+: Evaluated in [\d.]+ seconds$|^Error: Facter: .* \/(sys|proc)\//;
 
 /** What is wrong with a manifest: `Error: Evaluation Error: … (file: F, line: 3, column: 5) on node N`. */
 const invalid =

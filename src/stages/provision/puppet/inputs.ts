@@ -23,16 +23,18 @@ export interface AppliedFiles {
 export function appliedFiles(options: PuppetOptions, projectDir: string): AppliedFiles {
   const modules = new Modules(projectDir, options.modules);
   const manifests = manifestFiles(options.manifest, projectDir);
-  const hiera = hieraFiles(options.hiera, projectDir);
+  const hiera = hieraFiles(options, projectDir);
   const further = options.files.flatMap((path) =>
     isFolder(projectDir, path) ? filesBelow(projectDir, path) : [path],
   );
   const read = (path: string): string => readFileSync(join(projectDir, path), 'utf8');
   const texts = manifests.map((path) => ({path, text: read(path)}));
   const data = hiera.files.filter((path) => /\.(ya?ml|json|eyaml)$/.test(path));
-  const used = texts.some(({text}) => dynamic.test(text))
-    ? modules.names
-    : modules.usedBy([...texts.map(({text}) => text), ...data.map(read), JSON.stringify(options.facts)]);
+  const used = modules.usedBy([
+    ...texts.map(({text}) => text),
+    ...data.map(read),
+    JSON.stringify(options.facts),
+  ]);
   const files = [
     ...manifests,
     ...hiera.files,
@@ -52,9 +54,6 @@ export function appliedFiles(options: PuppetOptions, projectDir: string): Applie
   };
 }
 
-/** A class whose name is a variable's value. */
-const dynamic = /\b(include|contain|require|create_resources)\b[\s('"[]*\$|\bclass\s*\{\s*["']?\$/;
-
 function manifestFiles(manifest: string, projectDir: string): readonly string[] {
   if (!isFolder(projectDir, manifest)) return [manifest];
   return filesBelow(projectDir, manifest).filter((path) => path.endsWith('.pp'));
@@ -69,7 +68,10 @@ function noManifest(manifest: string): StepProblem {
 }
 
 /** hiera.yaml and what is in the folders that it names (https://www.puppet.com/docs/puppet/8/hiera_config_yaml_5.html). */
-function hieraFiles(path: string | undefined, projectDir: string): AppliedFiles {
+function hieraFiles(
+  {hiera: path, environment}: Pick<PuppetOptions, 'hiera' | 'environment'>,
+  projectDir: string,
+): AppliedFiles {
   if (path === undefined) return {files: [], folders: [], problems: []};
   const at = ['hiera'];
   let value: unknown;
@@ -81,7 +83,8 @@ function hieraFiles(path: string | undefined, projectDir: string): AppliedFiles 
     const message = `${path}:${String(place?.line ?? 1)}:${String(place?.col ?? 1)}: ${error.message.split(' at line ')[0] ?? ''}`;
     return {files: [path], folders: [], problems: [{at, message, hint: 'Mend the YAML'}]};
   }
-  const folders = dataFolders(value).map((folder) =>
+  if (isOldHiera(value)) return {files: [path], folders: [], problems: [oldHiera(path)]};
+  const folders = dataFolders(value, environment).map((folder) =>
     posix.normalize(posix.join(posix.dirname(path), folder)),
   );
   const missing = folders.filter((folder) => folder.startsWith('..') || !isFolder(projectDir, folder));
@@ -101,22 +104,51 @@ function hieraFiles(path: string | undefined, projectDir: string): AppliedFiles 
   };
 }
 
-/** `data` beside hiera.yaml where nothing else is said; what a variable is in, up to it. */
-function dataFolders(value: unknown): readonly string[] {
-  const {defaults, hierarchy} = (value ?? {}) as {
-    readonly defaults?: {readonly datadir?: string};
-    readonly hierarchy?: readonly {readonly datadir?: string}[];
-  };
-  const usual = defaults?.datadir ?? 'data';
-  const named = (Array.isArray(hierarchy) ? hierarchy : []).map(
-    ({datadir}: {datadir?: string}) => datadir ?? usual,
-  );
-  return [...new Set((named.length === 0 ? [usual] : named).map(fixedFolder))];
+/** Version 3 has symbols for keys: `:backends:` (https://www.puppet.com/docs/puppet/8/hiera_migrate.html). */
+function isOldHiera(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).some((key) => key.startsWith(':'));
 }
 
-function fixedFolder(folder: string): string {
-  const at = folder.indexOf('%{');
-  return at === -1 ? folder : posix.dirname(folder.slice(0, at + 1));
+function oldHiera(path: string): StepProblem {
+  return {
+    at: ['hiera'],
+    message: `${path} is of version 3`,
+    hint: 'Write it as version 5: `version: 5`, `hierarchy: [{name: …, path: …}]`',
+  };
+}
+
+interface Level {
+  readonly datadir?: string;
+  readonly path?: string;
+  readonly paths?: readonly string[];
+  readonly glob?: string;
+  readonly globs?: readonly string[];
+}
+
+/**
+ * `data` beside hiera.yaml where nothing else is said; what a variable is in, up to it; and where a level's path leads
+ * out of its folder.
+ */
+function dataFolders(value: unknown, environment: string): readonly string[] {
+  const {defaults, hierarchy} = (value ?? {}) as {
+    readonly defaults?: {readonly datadir?: string};
+    readonly hierarchy?: readonly Level[];
+  };
+  const usual = defaults?.datadir ?? 'data';
+  const levels: readonly Level[] = Array.isArray(hierarchy) && hierarchy.length > 0 ? hierarchy : [{}];
+  const folders = levels.flatMap(({datadir = usual, path, paths = [], glob, globs = []}) => [
+    fixedFolder(datadir, environment),
+    ...[path, ...paths, glob, ...globs]
+      .filter((one) => one?.includes('../') === true)
+      .map((one) => fixedFolder(posix.dirname(`${datadir}/${one ?? ''}`), environment)),
+  ]);
+  return [...new Set(folders.map((folder) => posix.normalize(folder).replace(/(?<=.)\/$/, '')))];
+}
+
+function fixedFolder(folder: string, environment: string): string {
+  const known = folder.replaceAll(/%\{(::)?environment\}/g, environment);
+  const at = known.search(/%\{|[*?[]/);
+  return at === -1 ? known : posix.dirname(known.slice(0, at + 1));
 }
 
 interface Manifest {
@@ -133,8 +165,10 @@ function classProblems(
     [...one.text.matchAll(/^\s*class\s+(?:::)?([a-z]\w*)/gm)].map(([, name]) => name),
   );
   const known = [...modules.names, ...own.filter((name) => name !== undefined)];
-  return text.split('\n').flatMap((line, index) => {
-    const name = /^\s*(?:include|contain)[\s(]+['"]?(?:::)?(?<name>[a-z]\w*)/.exec(line)?.groups?.['name'];
+  return withoutHeredocs(text).flatMap((line, index) => {
+    const name =
+      /^\s*(?:include|contain)[\s(]+['"]?(?:::)?(?<name>[a-z]\w*)(?:::\w+)*['"]?\s*(?:$|[,)}#])/.exec(line)
+        ?.groups?.['name'];
     if (name === undefined || known.includes(name)) return [];
     const near = nearest(name, known);
     const hint =
@@ -146,5 +180,19 @@ function classProblems(
         hint,
       },
     ];
+  });
+}
+
+/** The lines of a manifest, those empty that are the text of a heredoc: `@("END"/L)` to `| END`. */
+function withoutHeredocs(text: string): readonly string[] {
+  let end: RegExp | undefined;
+  return text.split('\n').map((line) => {
+    if (end !== undefined) {
+      if (end.test(line)) end = undefined;
+      return '';
+    }
+    const tag = /@\(\s*"?(?<tag>[^"/:)]+?)"?\s*(?:[:/][^)]*)?\)/.exec(line)?.groups?.['tag'];
+    if (tag !== undefined) end = new RegExp(`^\\s*\\|?\\s*-?\\s*${tag.replaceAll(/[^\w ]/g, '\\$&')}\\s*$`);
+    return line;
   });
 }

@@ -12,6 +12,8 @@ export class Modules {
   readonly #folders = new Map<string, string>();
   /** The modules that give a word of the language: a function, a type or a fact, which no name of a module stands before. */
   readonly #givers = new Map<string, string[]>();
+  /** Modules that give facts of which the names are known only when they run. */
+  readonly #always: string[] = [];
 
   constructor(projectDir: string, paths: readonly string[]) {
     this.#dir = projectDir;
@@ -29,12 +31,14 @@ export class Modules {
 
   /**
    * The modules that these texts may use, with those that they depend on: every module of which the name, or a word that
-   * it gives, stands in one of them. Comments count too; a module too many costs nothing but another key.
+   * it gives, stands in one of them. Comments count too; a module too many costs nothing but another key. All modules,
+   * where a manifest names a class by a variable.
    */
   usedBy(texts: Iterable<string>): ReadonlySet<string> {
     const used = new Set<string>();
-    const waiting = [...texts];
+    const waiting = [...texts, ...this.#always];
     for (let text = waiting.pop(); text !== undefined; text = waiting.pop()) {
+      if (dynamic.test(text)) return new Set(this.names);
       for (const word of wordsOf(text)) {
         for (const name of [...(this.#folders.has(word) ? [word] : []), ...(this.#givers.get(word) ?? [])]) {
           if (used.has(name)) continue;
@@ -74,8 +78,34 @@ export class Modules {
       if (!isFolder(this.#dir, `${folder}/${place}`)) continue;
       for (const path of filesBelow(this.#dir, `${folder}/${place}`)) {
         if (!path.endsWith(suffix)) continue;
-        const word = basename(path, suffix);
-        this.#givers.set(word, [...(this.#givers.get(word) ?? []), name]);
+        this.#gives(basename(path, suffix), name);
+      }
+    }
+    const providers = `${folder}/lib/puppet/provider`;
+    if (isFolder(this.#dir, providers))
+      for (const path of filesBelow(this.#dir, providers))
+        this.#gives(`provider:${basename(path, '.rb')}`, name);
+    for (const fact of this.#facts(folder)) {
+      if (fact === undefined) this.#always.push(name);
+      else this.#gives(fact, name);
+    }
+  }
+
+  #gives(word: string, name: string): void {
+    const key = word.toLowerCase();
+    this.#givers.set(key, [...(this.#givers.get(key) ?? []), name]);
+  }
+
+  /** The facts of a module, which its files need not be named after; undefined for what only a run would tell. */
+  *#facts(folder: string): Generator<string | undefined> {
+    for (const [place, ...names] of factFiles) {
+      if (!isFolder(this.#dir, `${folder}/${place}`)) continue;
+      for (const path of filesBelow(this.#dir, `${folder}/${place}`)) {
+        const pattern = names.find(([suffix]) => suffix.test(path))?.[1];
+        if (pattern === undefined) yield undefined;
+        else
+          for (const {groups} of readFileSync(join(this.#dir, path), 'utf8').matchAll(pattern))
+            yield groups?.['name'];
       }
     }
   }
@@ -95,10 +125,30 @@ const givers = [
   ['lib/facter', '.rb'],
 ] as const;
 
+/** Where a module has facts, and how the names of these stand there (https://www.puppet.com/docs/puppet/8/external_facts.html). */
+const factFiles = [
+  ['lib/facter', [/./, /Facter\.add\(?\s*(?:[:'"]+(?<name>\w+)|\w)/g]],
+  [
+    'facts.d',
+    [/\.ya?ml$/, /^['"]?(?<name>\w+)['"]?\s*:/gm],
+    [/\.json$/, /"(?<name>\w+)"\s*:/g],
+    [/\.txt$/, /^(?<name>\w+)=/gm],
+  ],
+] as const satisfies readonly (readonly [place: string, ...names: readonly (readonly [RegExp, RegExp])[]])[];
+
+/** A class whose name is a variable's value. */
+const dynamic = /^[^#\n]*(\b(include|contain|require|create_resources)\b[\s('"[]*\$|\bclass\s*\{\s*["']?\$)/m;
+
 function isModule(projectDir: string, path: string): boolean {
   return isProjectFile(projectDir, `${path}/metadata.json`) || isFolder(projectDir, `${path}/manifests`);
 }
 
+/** Types have capitals where they are referred to: `Stdlib::Port`, `Web::Vhost['a']`. */
 function wordsOf(text: string): ReadonlySet<string> {
-  return new Set(text.match(/[a-z_][a-z0-9_]*/g) ?? []);
+  const low = text.toLowerCase();
+  const providers = [...low.matchAll(/\bprovider\b['"]?\s*(?:=>|:)\s*['":]*(?<name>\w+)/g)];
+  return new Set([
+    ...(low.match(/[a-z_][a-z0-9_]*/g) ?? []),
+    ...providers.map(({groups}) => `provider:${groups?.['name'] ?? ''}`),
+  ]);
 }

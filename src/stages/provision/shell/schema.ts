@@ -1,12 +1,25 @@
+import {existsSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {z} from 'zod';
-import {imagePath, line, packageName, projectPath} from '../../../spec/fields.ts';
+import {complaint, form, imagePath, line, packageName, projectPath} from '../../../spec/fields.ts';
 import {plainPath} from '../../../spec/paths.ts';
-import type {Interpreted, ProvisionKind} from '../../../spec/provision-kinds.ts';
+import type {Interpreted, ProvisionKind, StepProblem} from '../../../spec/provision-kinds.ts';
+
+/** What a program can be given. */
+const word = z.string().refine((text) => !text.includes('\0'), {
+  error: () => complaint('No argument and no variable can hold a NUL character', 'Remove the `\\0`'),
+});
+
+const variable = form(
+  /^[A-Za-z_][A-Za-z0-9_]*$/,
+  'the name of an environment variable',
+  'Use letters, digits and `_`, no digit first',
+);
 
 const more = {
-  args: z.array(z.string()).describe('Arguments of the script.').exactOptional(),
+  args: z.array(word).describe('Arguments of the script.').exactOptional(),
   env: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
+    .record(variable, word)
     .describe('Environment variables, beside those that every step has.')
     .exactOptional(),
   interpreter: line
@@ -54,6 +67,7 @@ export const shell: ProvisionKind = {
   version: 1,
   schema: Shell,
   interpret,
+  check: (options, {dir}) => Promise.resolve(lineEnds(options, dir)),
   needs: (options) => {
     const {file, packages} = options as ShellOptions;
     return Promise.resolve({
@@ -80,4 +94,19 @@ function interpret(value: unknown, isFile: (path: string) => boolean): Interpret
 /** One word that holds a slash or ends as scripts do. */
 function looksLikePath(text: string): boolean {
   return !/\s/.test(text) && (text.includes('/') || text.endsWith('.sh'));
+}
+
+/** A script with the line ends of another system: sh and the kernel take a carriage return for a part of the words. */
+function lineEnds({file, interpreter}: ShellOptions, dir: string): readonly StepProblem[] {
+  if (file === undefined || interpreter !== undefined || !existsSync(join(dir, file))) return [];
+  const text = readFileSync(join(dir, file), 'utf8');
+  const isOff = text.startsWith('#!') ? /^[^\n]*\r\n/.test(text) : text.includes('\r\n');
+  if (!isOff) return [];
+  return [
+    {
+      at: ['file'],
+      message: `${file} has the line ends of Windows, which no shell and no \`#!\` line can have`,
+      hint: `Save it with those of Unix: sed -i 's/\\r$//' ${file}`,
+    },
+  ];
 }
