@@ -42,9 +42,7 @@ export function rerunScripts(options: RerunOptions): RerunScripts | undefined {
     needs: again === undefined ? [] : needs(again),
     folder: last.options.cwd ?? '/',
     words: [
-      'env',
-      '-i',
-      ...environment(last, moved),
+      ...inEnvironment(environment(last, moved)),
       ...(again === undefined ? command : sandboxCommand(again)).map(quote),
     ],
   };
@@ -83,15 +81,15 @@ function shell(options: RerunOptions): Words | undefined {
     command: interactiveShell,
   });
   const prompt = Object.entries(promptEnvironment(options.stage));
-  const env = [
-    ...environment(last, options.moved),
-    `\${TERM+"TERM=$TERM"}`,
-    ...prompt.map(([name, value]) => `${name}=${quote(value)}`),
-  ];
+  const {values, handedOn} = environment(last, options.moved);
+  const env = {
+    values: [...values, ...prompt.map(([name, value]) => `${name}=${quote(value)}`)],
+    handedOn: [...handedOn, 'TERM'],
+  };
   return {
     needs: needs(setup),
     folder: '/',
-    words: ['env', '-i', ...env, ...words.map(quote)],
+    words: [...inEnvironment(env), ...words.map(quote)],
     says: `The command is in ${seesHost ? own : bind.path}. What is changed in the tree${treePlace(setup.inside)} is thrown away.`,
   };
 }
@@ -133,14 +131,36 @@ function freshLayer({kept, cache}: RerunOptions): {readonly upper: string; reado
   return {upper: join(folder, 'upper'), work: join(folder, 'work')};
 }
 
-/** `NAME=value`, quoted. What came from the caller's environment, the proxies, is taken from it again. */
-function environment({options}: StartedCommand, moved: (text: string) => string): readonly string[] {
-  const own = Object.entries(options.env ?? {}).map(([name, value]) =>
-    isCallers(name) ? `\${${name}+"${name}=$${name}"}` : `${name}=${quote(moved(value))}`,
-  );
-  const secrets = isSandboxRequest(options) ? (options.secrets ?? []) : [];
-  return [...own, ...secrets.flatMap(({from}) => ('env' in from ? [`"${from.env}=$${from.env}"`] : []))];
+/** All that a command has in its environment. */
+interface Environment {
+  /** `NAME=value`, quoted. */
+  readonly values: readonly string[];
+  /** Names of what is taken from whoever runs the script, if it is there: proxies and secrets. */
+  readonly handedOn: readonly string[];
 }
+
+function environment({options}: StartedCommand, moved: (text: string) => string): Environment {
+  const own = Object.entries(options.env ?? {});
+  const secrets = isSandboxRequest(options) ? (options.secrets ?? []) : [];
+  return {
+    values: own.flatMap(([name, value]) => (isCallers(name) ? [] : [`${name}=${quote(moved(value))}`])),
+    handedOn: [
+      ...own.flatMap(([name]) => (isCallers(name) ? [name] : [])),
+      ...secrets.flatMap(({from}) => ('env' in from ? [from.env] : [])),
+    ],
+  };
+}
+
+/** Values that are handed on stand on no command line, which every user of the host can read. */
+function inEnvironment({values, handedOn}: Environment): readonly string[] {
+  return [
+    ...(handedOn.length === 0 ? ['env', '-i'] : ['perl', '-e', quote(keepOnly), handedOn.join(','), 'env']),
+    ...values,
+  ];
+}
+
+const keepOnly =
+  '%ENV = map { exists $ENV{$_} ? ($_ => $ENV{$_}) : () } split /,/, shift; exec @ARGV; die "$ARGV[0]: $!\\n"';
 
 /** Names that are handed on from the caller: their values may hold credentials. */
 function isCallers(name: string): boolean {

@@ -142,7 +142,7 @@ describe('rerunScripts()', () => {
         need /cache/kept/web/script
         fresh
         cd /
-        exec env -i PATH=/usr/bin:/bin \${http_proxy+"http_proxy=$http_proxy"} SOURCE_DATE_EPOCH=1686355200 unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay kept/web/merged lowerdir=kept/web/run/shims:objects/a/tree,userxattr,upperdir=kept/web/rerun/upper,workdir=kept/web/rerun/work,volatile root kept/web/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 bind file ro /cache/kept/web/script /run/script pivot drop-capabilities watch none exec /bin/sh /run/script 'it'\\''s' < /dev/null
+        exec perl -e '%ENV = map { exists $ENV{$_} ? ($_ => $ENV{$_}) : () } split /,/, shift; exec @ARGV; die "$ARGV[0]: $!\\n"' http_proxy env PATH=/usr/bin:/bin SOURCE_DATE_EPOCH=1686355200 unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay kept/web/merged lowerdir=kept/web/run/shims:objects/a/tree,userxattr,upperdir=kept/web/rerun/upper,workdir=kept/web/rerun/work,volatile root kept/web/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 bind file ro /cache/kept/web/script /run/script pivot drop-capabilities watch none exec /bin/sh /run/script 'it'\\''s' < /dev/null
         ;;
       shell)
         need "$cache"/kept/web/run/shims
@@ -151,7 +151,7 @@ describe('rerunScripts()', () => {
         fresh
         cd /
         printf '%s\\n' 'The command is in /run/fgimage/command.sh. What is changed in the tree is thrown away.' >&2
-        exec env -i PATH=/usr/bin:/bin \${http_proxy+"http_proxy=$http_proxy"} SOURCE_DATE_EPOCH=1686355200 \${TERM+"TERM=$TERM"} debian_chroot=customize:web/x PS1='(customize:web/x) # ' unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay kept/web/merged lowerdir=kept/web/object/tree:kept/web/run/shims:objects/a/tree,userxattr,upperdir=kept/web/rerun/upper,workdir=kept/web/rerun/work,volatile root kept/web/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 bind file ro /cache/kept/web/script /run/script bind file ro /cache/kept/web/command.sh /run/fgimage/command.sh pivot drop-capabilities watch none terminal exec /bin/sh -c 'if [ -x /bin/bash ]; then exec /bin/bash; else exec /bin/sh; fi'
+        exec perl -e '%ENV = map { exists $ENV{$_} ? ($_ => $ENV{$_}) : () } split /,/, shift; exec @ARGV; die "$ARGV[0]: $!\\n"' http_proxy,TERM env PATH=/usr/bin:/bin SOURCE_DATE_EPOCH=1686355200 debian_chroot=customize:web/x PS1='(customize:web/x) # ' unshare --mount --pid --ipc --uts --fork --kill-child --propagation private --net perl /src/sandbox/init.pl chdir /cache hostname localhost loopback overlay kept/web/merged lowerdir=kept/web/object/tree:kept/web/run/shims:objects/a/tree,userxattr,upperdir=kept/web/rerun/upper,workdir=kept/web/rerun/work,volatile root kept/web/merged proc dev tmpfs /tmp 1777 tmpfs /var/tmp 1777 tmpfs /run 755 bind file ro /cache/kept/web/script /run/script bind file ro /cache/kept/web/command.sh /run/fgimage/command.sh pivot drop-capabilities watch none terminal exec /bin/sh -c 'if [ -x /bin/bash ]; then exec /bin/bash; else exec /bin/sh; fi'
         ;;
       remove)
         cd /
