@@ -1,5 +1,6 @@
 import {existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {makeFolder} from '../../cache/make-folder.ts';
 import {FgError, isErrno} from '../errors.ts';
 import type {ProjectEntry} from './record.ts';
 
@@ -13,7 +14,7 @@ export function layOut(folder: string, entries: readonly ProjectEntry[]): void {
       throw new FgError('OUTPUT_UNUSABLE', `The folder ${folder} is not empty`, {
         hint: 'Remove it, or name another one with --output',
       });
-    mkdirSync(folder, {recursive: true});
+    makeFolder(folder);
     for (const entry of entries) {
       const path = join(folder, entry.path);
       mkdirSync(entry.kind === 'folder' ? path : dirname(path), {recursive: true});
@@ -24,7 +25,7 @@ export function layOut(folder: string, entries: readonly ProjectEntry[]): void {
       if (entry.kind === 'link') symlinkSync(entry.target, join(folder, entry.path));
     }
   } catch (error) {
-    if (!isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST')) throw error;
+    if (!isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST')) throw error;
     throw new FgError(
       'OUTPUT_UNUSABLE',
       `Cannot write the project to ${folder}: ${error instanceof Error ? error.message : ''}`,

@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto';
 import {closeSync, mkdirSync, openSync, readdirSync, rmSync, symlinkSync, writeSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {makeFolder} from '../../cache/make-folder.ts';
 import {FgError, isErrno} from '../errors.ts';
 import {type BundleManifest, parseManifest, pathProblem} from './bundle-manifest.ts';
 import {listTar, readMember, TarError, type TarMember} from './bundle-tar.ts';
@@ -112,10 +113,10 @@ export class Bundle {
 
   #makeFolder(folder: string): void {
     try {
-      mkdirSync(folder, {recursive: true});
+      makeFolder(folder);
       if (readdirSync(folder).length === 0) return;
     } catch (error) {
-      if (!isErrno(error, 'EEXIST', 'ENOTDIR', 'EACCES', 'EROFS', 'EPERM')) throw error;
+      if (!isErrno(error, 'EEXIST', 'ENOENT', 'ENOTDIR', 'EACCES', 'EROFS', 'EPERM')) throw error;
       throw unusable(folder, error);
     }
     throw unusable(folder, undefined);

@@ -254,6 +254,7 @@ describe('layOut', () => {
     using folder = new TemporaryFolder();
     writeFileSync(folder.join('file'), '');
     expect(() => layOut(folder.join('file/x'), record.entries)).toThrow(/^Cannot write the project to /);
+    expect(() => layOut('/proc/fgimage/x', record.entries)).toThrow(/^Cannot write the project to /);
   });
 });
 
