@@ -167,7 +167,13 @@ class Playing {
   #roleFolder(folder: string, at: StepProblem['at']): void {
     if (this.#seen.has(folder)) return;
     this.#seen.add(folder);
-    const files = filesBelow(this.#dir, folder, ['tests', 'molecule', 'README.md', 'CHANGELOG.md', 'LICENSE']);
+    const files = filesBelow(this.#dir, folder, [
+      'tests',
+      'molecule',
+      'README.md',
+      'CHANGELOG.md',
+      'LICENSE',
+    ]);
     for (const path of files) {
       const inRole = path.slice(folder.length + 1);
       if (inRole === installNote) continue;
