@@ -44,7 +44,8 @@ export class ConsoleWatch {
 
   #look(line: string): void {
     if (line === '') return;
-    if (/\blogin:$/.test(line)) this.#login = true;
+    // The kernel may have its say on the same line: `node login: [   63.76] kvm: …`.
+    if (/\blogin:(?:$| \[ *\d+\.\d+\] )/.test(line)) this.#login = true;
     this.#fatal ??= this.#endings.find(({pattern}) => pattern.test(line))?.reason;
     this.#stage = milestones.find(({pattern}) => pattern.test(line))?.stage ?? this.#stage;
   }

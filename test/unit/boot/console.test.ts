@@ -25,7 +25,9 @@ describe('ConsoleWatch', () => {
 
   test('sees a login prompt, which has no line end', () => {
     expect(watch('Debian GNU/Linux 12 node ttyS0\n\nnode log', 'in: ').console.login).toBe(true);
+    expect(watch('node login: [   63.766508] kvm: Nested Virtualization enabled\n').console.login).toBe(true);
     expect(watch('systemd-logind.service - User Login Management\n').console.login).toBe(false);
+    expect(watch('login: [info] somebody came\n').console.login).toBe(false);
   });
 
   test('keeps the last lines readable', () => {
