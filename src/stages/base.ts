@@ -74,7 +74,9 @@ async function bootstrapFromArchive(
   const sources = context.node.params['sources'] as unknown as readonly AptSource[];
   const cacheRoot = context.store.layout.root;
   const merged = mountPoint(context);
-  for (const folder of [merged, join(context.work, 'lower'), join(context.work, 'overlay')])
+  // mmdebstrap's own temporary folders go with the stage's work, however it ends.
+  const temporary = join(context.work, 'temporary');
+  for (const folder of [merged, join(context.work, 'lower'), join(context.work, 'overlay'), temporary])
     mkdirSync(folder, {recursive: true});
   linkCachedPackages(context.store.layout.packages, archives);
   // Its stage has verified the lists. A key that only the project has is of no path that mmdebstrap could be told.
@@ -105,7 +107,7 @@ async function bootstrapFromArchive(
       merged,
       sourceFile,
     ],
-    env: {...hostEnvironment(), SOURCE_DATE_EPOCH: String(sourceDateEpoch(context))},
+    env: {...hostEnvironment(), TMPDIR: temporary, SOURCE_DATE_EPOCH: String(sourceDateEpoch(context))},
     log: context.log,
     signal: context.signal,
     onLine: reportStep(context),

@@ -41,6 +41,9 @@ describe('fgimage build, killed', () => {
     project.sharePackages();
     project.write({'fgimage.yaml': spec()});
     const killed = new Set<string>();
+    const strays = (): readonly string[] =>
+      readdirSync('/tmp').filter((name) => name.startsWith('mmdebstrap.'));
+    const before = strays();
     for (;;) {
       const running = project.start(['build', '--json', '--no-test', '--jobs', '1']);
       const started = running.line((line) => {
@@ -86,6 +89,7 @@ describe('fgimage build, killed', () => {
       'sbom:small/openstack',
     ]);
     expect(readdirSync(join(project.cache, 'tmp'))).toEqual([]);
+    expect(strays().filter((name) => !before.includes(name))).toEqual([]);
     expect(existsSync(join(project.folder, 'artifacts/small/openstack/disk.qcow2'))).toBe(true);
     project.keepPackages();
   });
