@@ -1,12 +1,6 @@
 import {type ExitCode, exitCode} from '../errors.ts';
-import {
-  checkHost,
-  currentUser,
-  type HostCheck,
-  installCommand,
-  isHostReady,
-  missingPackages,
-} from '../host/doctor.ts';
+import {currentUser} from '../host/current-user.ts';
+import {checkHost, type HostCheck, installCommand, isHostReady, missingPackages} from '../host/doctor.ts';
 import {printable} from '../ui/format.ts';
 import {createStyle, type Style} from '../ui/style.ts';
 import {formatTable} from '../ui/table.ts';

@@ -1,7 +1,8 @@
-import {hostname, userInfo} from 'node:os';
+import {hostname} from 'node:os';
 import {openCatalog} from '../catalog/database.ts';
 import {enterVerdict, type Verdict} from '../catalog/verdicts.ts';
 import {type ExitCode, exitCode, FgError} from '../errors.ts';
+import {currentUser} from '../host/current-user.ts';
 import {printable} from '../ui/format.ts';
 import {warnOnStderr} from './plan.ts';
 import {openSession, peekSession, type SessionOptions} from './session.ts';
@@ -60,16 +61,7 @@ async function madeArtifacts(options: SessionOptions): Promise<readonly Artifact
 /** `user@host`, or what $FGIMAGE_USER says: a job of a CI system knows for whom it runs. */
 function whoSays({FGIMAGE_USER: named = ''}: NodeJS.ProcessEnv): string {
   if (named !== '') return checkedText(named, '$FGIMAGE_USER');
-  return `${userName()}@${hostname()}`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry in passwd(5), as in some containers.
-    return `uid ${String(process.getuid?.() ?? '')}`;
-  }
+  return `${currentUser().name}@${hostname()}`;
 }
 
 const longest = 500;

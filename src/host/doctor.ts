@@ -1,9 +1,9 @@
 /** What the host has and lacks. Looks and tries, changes nothing. */
 import {readFile} from 'node:fs/promises';
-import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {packageRoot} from '../package-root.ts';
 import {cacheFolder as defaultCacheFolder} from './cache-folder.ts';
+import {currentUser} from './current-user.ts';
 import {checkEmulation} from './emulation.ts';
 import type {HostCheck} from './host-check.ts';
 import {checkKvm} from './kvm.ts';
@@ -65,17 +65,6 @@ export function isHostReady(checks: readonly HostCheck[]): boolean {
 /** The command that installs packages, to be told to a user or run. */
 export function installCommand(packages: readonly string[]): readonly string[] {
   return ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
-}
-
-/** The user that this process runs as; of one without an entry in passwd(5), as containers have them, the number. */
-export function currentUser(): HostUser {
-  try {
-    const {uid, username} = userInfo();
-    return {uid, name: username};
-  } catch {
-    const uid = process.getuid?.() ?? -1;
-    return {uid, name: String(uid)};
-  }
 }
 
 function defaultNeeds(user: HostUser): readonly Need[] {
